@@ -1,0 +1,5 @@
+"""`python -m toolfinch`."""
+
+from toolfinch.cli.main import main
+
+main()
