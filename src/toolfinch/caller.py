@@ -1,0 +1,92 @@
+"""`ToolCaller` and `Reply`: anything that produces the next turn from messages and tools.
+
+An engine on this machine, an endpoint elsewhere, and a floor such as "never call" all have this one shape,
+so the evaluation, the server and the parity check do not know which they talk to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from toolfinch.message import Message, ToolCall
+from toolfinch.tool import Tool
+
+Stop = Literal["stop", "tool_calls", "length", "error"]
+
+
+class Decoding(msgspec.Struct, frozen=True):
+    """How a reply is to be made."""
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    """0 is greedy."""
+    seed: int = 0
+    tool_choice: str = "auto"
+    """`auto`, `none`, `required`, or `=NAME` for one named tool."""
+    parallel: bool = True
+    """False: at most one call a reply."""
+    stop: tuple[str, ...] = ()
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Token counts."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
+class Timings(msgspec.Struct, frozen=True):
+    """Seconds of wall clock."""
+
+    prompt_s: float = 0.0
+    decode_s: float = 0.0
+    total_s: float = 0.0
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The next turn and how it came to be."""
+
+    message: Message
+    confidence: float | None = None
+    """The engine's probability for its decision (call or not), raw; None where it gives none."""
+    usage: Usage = Usage()
+    timings: Timings = Timings()
+    stop: Stop = "stop"
+    raw: str = ""
+    """The text as generated, before a dialect read it."""
+    unread: tuple[str, ...] = ()
+    """What looked like a call and could not be read; never empty where a call was malformed."""
+    error: str = ""
+    """Set only where `stop` is `error`."""
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """A piece of a streamed reply: text, or one whole call at its index."""
+
+    text: str = ""
+    call: ToolCall | None = None
+
+
+class ToolCaller(Protocol):
+    """Produces the next assistant turn."""
+
+    @property
+    def name(self) -> str: ...
+
+    def reply(
+        self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
+    ) -> Reply: ...
+
+
+class StreamingCaller(ToolCaller, Protocol):
+    """A caller that can hand out a reply while it is being made."""
+
+    def stream(
+        self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
+    ) -> Iterator[Delta | Reply]:
+        """Deltas, then the whole `Reply` as the last item."""
+        ...

@@ -1,0 +1,132 @@
+"""`Conversation` and `Example`: what was said, and what should be said next.
+
+A conversation is a whole logged session; on disk it is one line of OpenAI chat JSONL (`id`, `tools`,
+`messages`) with, optionally, `scenario`, `source`, `tags` and `marks`. Every assistant turn in it is a
+decision, and `examples` makes one `Example` of each, sharing the tools and messages in memory. Marks add
+what the log's own turn cannot say: other acceptable values, arguments that may be left out, and whether a
+turn without a call asks, declines or just says something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from toolfinch.message import Message, ToolCall
+from toolfinch.tool import Tool
+
+Kind = Literal["call", "say", "ask", "decline"]
+
+SCENARIOS = (
+    "single_tool",
+    "multi_tool_parallel",
+    "multi_tool_sequential",
+    "no_tool_needed",
+    "error_recovery",
+    "reasoning_heavy",
+    "complex_multi_step",
+)
+
+
+class ExpectedCall(msgspec.Struct, frozen=True):
+    """A gold call, and what else would be right."""
+
+    call: ToolCall
+    accept: dict[str, tuple[Any, ...]] = {}
+    """Further acceptable values by argument, beside the one in `call`."""
+    optional: tuple[str, ...] = ()
+    """Arguments of `call` that may be left out."""
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """What should come next: calls (in any order), or words."""
+
+    kind: Kind
+    calls: tuple[ExpectedCall, ...] = ()
+    text: str = ""
+    """The reference text: what the log's assistant said, to train on, never to score by equality."""
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of one assistant turn beyond its text."""
+
+    kind: Kind | None = None
+    accept: tuple[dict[str, tuple[Any, ...]], ...] = ()
+    """One dict a call, in the order of the turn's calls; empty: only the logged values."""
+    optional: tuple[tuple[str, ...], ...] = ()
+    skip: bool = False
+    """True: not a decision to learn or to be measured on (a bad turn in a good log)."""
+    scenario: str = ""
+    """This turn's scenario, where it differs from the conversation's."""
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """One session of an assistant."""
+
+    id: str
+    tools: tuple[Tool, ...]
+    messages: tuple[Message, ...]
+    scenario: str = ""
+    source: str = ""
+    """Where it came from: a file and row, or a generator and seed."""
+    tags: tuple[str, ...] = ()
+    """Free labels to report by, such as `unseen_services`."""
+    marks: dict[int, Mark] = {}
+    """By index in `messages`."""
+
+
+class Example(msgspec.Struct, frozen=True):
+    """One decision: the tools, the messages so far, and what is expected next."""
+
+    id: str
+    """`<conversation id>/<index of the assistant turn>`."""
+    tools: tuple[Tool, ...]
+    messages: tuple[Message, ...]
+    expected: Expected
+    scenario: str = ""
+    source: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def conversation_id(self) -> str:
+        return self.id.rpartition("/")[0]
+
+
+def examples(conversation: Conversation) -> Iterator[Example]:
+    """Every assistant turn of a conversation as an example, but those marked `skip`."""
+    for i, message in enumerate(conversation.messages):
+        mark = conversation.marks.get(i, Mark())
+        if message.role != "assistant" or mark.skip:
+            continue
+        yield Example(
+            id=f"{conversation.id}/{i}",
+            tools=conversation.tools,
+            messages=conversation.messages[:i],
+            expected=expected(message, mark),
+            scenario=mark.scenario or conversation.scenario,
+            source=conversation.source,
+            tags=conversation.tags,
+        )
+
+
+def expected(message: Message, mark: Mark) -> Expected:
+    """What an assistant turn and its mark say should have come next."""
+    if not message.calls:
+        kind = mark.kind or ("ask" if message.content.rstrip().endswith("?") else "say")
+        return Expected(kind, text=message.content)
+    calls = tuple(
+        ExpectedCall(
+            call,
+            mark.accept[i] if i < len(mark.accept) else {},
+            mark.optional[i] if i < len(mark.optional) else (),
+        )
+        for i, call in enumerate(message.calls)
+    )
+    return Expected("call", calls, message.content)
+
+
+def gold_message(example: Example) -> Message:
+    """The turn that the example expects, as the assistant would write it."""
+    return Message("assistant", example.expected.text, tuple(c.call for c in example.expected.calls))
