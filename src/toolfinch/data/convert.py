@@ -1,0 +1,88 @@
+"""From logs to a dataset: read, trim, filter, divide, and account for every row.
+
+`toolfinch convert` is this function with a progress bar. Left out: removing personal data and making new
+rows, which are steps of their own between reading and training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from toolfinch.data import curate, dataset
+from toolfinch.data.readers import openai_chat
+from toolfinch.data.split import FRACTIONS, by_id, split
+from toolfinch.errors import DataError
+from toolfinch.example import Conversation
+from toolfinch.tool import Tool
+
+
+class Built(msgspec.Struct, frozen=True):
+    """A dataset and how it came to be."""
+
+    splits: dict[str, list[Conversation]]
+    funnel: curate.Funnel
+    reports: tuple[openai_chat.ReadReport, ...]
+    """One a file."""
+
+
+def build(
+    paths: Sequence[Path],
+    tools: Sequence[Tool] = (),
+    *,
+    fractions: Mapping[str, float] = FRACTIONS,
+    seed: int = 0,
+    group: Callable[[Conversation], str] = by_id,
+    max_tokens: int | None = None,
+    count: Callable[[Conversation], int] | None = None,
+    strict: bool = False,
+) -> Built:
+    """Read logs in the OpenAI chat shape and divide what is fit to learn from.
+
+    `count` gives a conversation's tokens under the target tokenizer and goes with `max_tokens`. An id that
+    comes again in another file gets `#2`. Raises DataError if nothing is left, naming the step that
+    took the last of it, and what `openai_chat.read` and `split` raise.
+    """
+    if (max_tokens is None) != (count is None):
+        raise ValueError("max_tokens and count go together")
+    found: dict[str, Conversation] = {}
+    reports = []
+    for path in dict.fromkeys(paths):
+        conversations, report = openai_chat.read(path, tools, strict=strict)
+        reports.append(report)
+        for one in conversations:
+            id, again = one.id, 1
+            while id in found:
+                again += 1
+                id = f"{one.id}#{again}"
+            found[id] = msgspec.structs.replace(one, id=id)
+    skipped = [row for report in reports for row in report.skipped]
+    rows = sum(report.rows for report in reports)
+    steps = [curate.step("read", rows, len(found), skipped)]
+    kept = [curate.trim(one) for one in found.values()]
+    filters: list[tuple[str, curate.Filter]] = [
+        ("ends properly", curate.ends_properly),
+        ("calls fit their schemas", curate.calls_fit),
+    ]
+    if max_tokens is not None and count is not None:
+        filters.append((f"at most {max_tokens} tokens", curate.at_most(max_tokens, count)))
+    for name, reason in filters:
+        kept, step = curate.keep(name, reason, kept)
+        steps.append(step)
+        if not kept:
+            why = ", ".join(f"{reason} ({n})" for reason, n in [*step.reasons.items()][:3])
+            raise DataError(f"{', '.join(map(str, paths))}: no conversation is left after {name!r}: {why}")
+    return Built(split(kept, fractions, seed=seed, group=group), curate.Funnel(tuple(steps)), tuple(reports))
+
+
+def write(built: Built, folder: Path, *, suffix: str = ".jsonl.gz") -> dict[str, Path]:
+    """Write each side that has conversations as `<side><suffix>`, and the funnel as `funnel.md`."""
+    files = {}
+    for side, conversations in built.splits.items():
+        if conversations:
+            files[side] = folder / f"{side}{suffix}"
+            dataset.write_dataset(files[side], conversations)
+    (folder / "funnel.md").write_text(built.funnel.to_markdown())
+    return files

@@ -1,0 +1,233 @@
+"""Conversations on disk: one line of OpenAI chat JSONL each, with our keys beside `tools` and `messages`.
+
+`write_dataset` writes a whole file or nothing, gzipped where the name ends in .gz; `read_dataset` streams it
+back, equal, and stops at the first row that is wrong. Logs that others wrote are read by `readers`, which
+forgive. Left out: columnar formats and appending.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from toolfinch.errors import DataError, SchemaError
+from toolfinch.example import Conversation, Mark
+from toolfinch.message import Message, from_openai, to_openai
+from toolfinch.tool import Tool, read_with_repairs, to_record
+
+GZIP = b"\x1f\x8b"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One line, before its tools and messages are read. Keys that are not here are passed over."""
+
+    messages: list[dict[str, Any]]
+    tools: msgspec.Raw = msgspec.Raw()
+    functions: msgspec.Raw = msgspec.Raw()
+    """What OpenAI called `tools` before November 2023."""
+    id: str | int | None = None
+    session_id: str | int | None = None
+    conversation_id: str | int | None = None
+    scenario: str | None = None
+    source: str | None = None
+    tags: tuple[str, ...] | None = None
+    services: tuple[str, ...] | None = None
+    """Become tags, as `service:<name>`."""
+    marks: dict[int, Mark] = {}
+
+
+_ROW = msgspec.json.Decoder(Row)
+_TOOLS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+
+
+class ToolLists:
+    """Reads lists of tools, each text once: rows of a log repeat a few lists thousands of times."""
+
+    def __init__(self, catalogue: Iterable[Tool] = ()) -> None:
+        self.catalogue = {tool.name: tool for tool in unique(catalogue)}
+        """For rows without tools, and those that name theirs without a schema."""
+        self.repairs: dict[str, tuple[str, ...]] = {}
+        """By tool name, what was repaired in its schema."""
+        self._lists: dict[bytes, tuple[Tool, ...]] = {}
+        self._tools: dict[bytes, Tool] = {}
+
+    def read(self, row: Row) -> tuple[Tool, ...]:
+        """A row's tools; the catalogue where it brings none.
+
+        Raises DataError or SchemaError naming the place in the list.
+        """
+        text = bytes(row.tools if _said(row.tools) else row.functions)
+        if not _said(text):
+            return tuple(self.catalogue.values())
+        if text not in self._lists:
+            try:
+                items = _TOOLS.decode(text)
+            except msgspec.DecodeError as error:
+                raise DataError(f"tools: {error}") from error
+            self._lists[text] = unique(self._tool(bytes(item), f"tools[{i}]") for i, item in enumerate(items))
+        return self._lists[text]
+
+    def _tool(self, text: bytes, where: str) -> Tool:
+        if text not in self._tools:
+            raw = msgspec.json.decode(text)
+            if isinstance(raw, str):
+                if raw not in self.catalogue:
+                    raise DataError(f"{where}: {raw!r} is a name without a schema, and no tool file has it")
+                return self.catalogue[raw]
+            tool, repairs = read_with_repairs(raw, where)
+            if repairs:
+                self.repairs[tool.name] = repairs
+            self._tools[text] = tool
+        return self._tools[text]
+
+
+def _said(text: msgspec.Raw | bytes) -> bool:
+    return bytes(text) not in (b"", b"null")
+
+
+def unique(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    """The tools without repetitions. Raises DataError where two different ones share a name."""
+    by_name: dict[str, Tool] = {}
+    for tool in tools:
+        if by_name.setdefault(tool.name, tool) != tool:
+            raise DataError(f"two different tools are named {tool.name!r}")
+    return tuple(by_name.values())
+
+
+def scan(path: Path, *, rows: bool = True) -> Iterator[tuple[int, bytes]]:
+    """The lines of a text file that are not blank, gzipped or not, with their numbers from 1.
+
+    Raises DataError for a file that is missing, empty, binary or cut in its compression, and with `rows` for
+    one that is a JSON list.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    number = 0
+    blank = True
+    with path.open("rb") as plain:
+        compressed = plain.read(2) == GZIP
+        plain.seek(0)
+        stream: Any = gzip.GzipFile(fileobj=plain) if compressed else plain
+        try:
+            for number, line in enumerate(stream, start=1):
+                if number == 1:
+                    line = line.removeprefix(b"\xef\xbb\xbf")
+                    if b"\0" in line[:4096]:
+                        raise DataError(f"{path}: not text (it has null bytes)")
+                    if rows and line.lstrip().startswith(b"["):
+                        raise DataError(
+                            f"{path}: a JSON list; expected one object a line",
+                            hint="jq -c '.[]' turns a list into lines",
+                        )
+                if line := line.strip():
+                    blank = False
+                    yield number, line
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(f"{path}:{number + 1}: broken gzip: {error}") from error
+    if blank:
+        raise DataError(f"{path}: empty")
+
+
+def decode(line: bytes) -> Row:
+    """Raises DataError, without file and row, for a line that is not such an object."""
+    try:
+        return _ROW.decode(line)
+    except msgspec.ValidationError as error:
+        raise DataError(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"not JSON ({error})") from error
+
+
+def conversation(
+    row: Row, *, id: str, source: str, tools: tuple[Tool, ...], messages: tuple[Message, ...]
+) -> Conversation:
+    """A row's conversation; `source` only where the row says none."""
+    for index in row.marks:
+        if not 0 <= index < len(messages) or messages[index].role != "assistant":
+            raise DataError(f"marks.{index}: there is no assistant message at that place")
+    return Conversation(
+        id=id,
+        tools=tools,
+        messages=messages,
+        scenario=row.scenario or "",
+        source=row.source or source,
+        tags=(*(row.tags or ()), *(f"service:{name}" for name in row.services or ())),
+        marks=row.marks,
+    )
+
+
+def read_messages(raw: list[dict[str, Any]]) -> tuple[Message, ...]:
+    if not raw:
+        raise DataError("messages: empty")
+    return tuple([from_openai(message, f"messages[{i}]") for i, message in enumerate(raw)])
+
+
+def read_dataset(path: Path) -> Iterator[Conversation]:
+    """A file that `write_dataset` wrote, one conversation after the other.
+
+    Raises DataError naming file and row at the first thing that is wrong, an id that comes twice included.
+    """
+    lists = ToolLists()
+    ids: set[str] = set()
+    for number, line in scan(path):
+        try:
+            row = decode(line)
+            if not isinstance(row.id, str):
+                raise DataError("id: missing")
+            if row.id in ids:
+                raise DataError(f"id: {row.id!r} is given twice")
+            messages = read_messages(row.messages)
+            found = conversation(row, id=row.id, source="", tools=lists.read(row), messages=messages)
+        except (DataError, SchemaError) as error:
+            raise DataError(f"{path}:{number}: {error}", hint=error.hint) from error
+        ids.add(row.id)
+        yield found
+
+
+def to_row(conversation: Conversation) -> dict[str, Any]:
+    """The object that `write_dataset` writes as one line. Keys with nothing in them are left out."""
+    row = {
+        "id": conversation.id,
+        "tools": [to_record(tool) for tool in conversation.tools],
+        "messages": [to_openai(message) for message in conversation.messages],
+        "scenario": conversation.scenario,
+        "source": conversation.source,
+        "tags": conversation.tags,
+        "marks": conversation.marks,
+    }
+    return {key: value for key, value in row.items() if value or key in ("id", "tools", "messages")}
+
+
+def write_dataset(path: Path, conversations: Iterable[Conversation]) -> int:
+    """Write conversations and return how many; the file appears whole or not at all.
+
+    Raises DataError where there are none: no reader takes an empty file. Equal conversations make equal
+    bytes, compressed or not. `read_dataset` gives back what was written if the tools' schemas are normalised.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    count = 0
+    try:
+        with unfinished.open("wb") as plain:
+            stream: IO[bytes] | gzip.GzipFile = plain
+            if path.suffix == ".gz":  # without a name and a time in it, which would change the bytes
+                stream = gzip.GzipFile(filename="", mode="wb", fileobj=plain, compresslevel=6, mtime=0)
+            for one in conversations:
+                stream.write(msgspec.json.encode(to_row(one)) + b"\n")
+                count += 1
+            if stream is not plain:
+                stream.close()
+            if count == 0:
+                raise DataError(f"{path}: there are no conversations to write")
+            plain.flush()
+            os.fsync(plain.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return count
