@@ -1,0 +1,44 @@
+"""The floors: callers without a model. A model that is not above them has learnt nothing.
+
+They have the shape of every other `ToolCaller`, so they run through the same evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toolfinch.caller import Decoding, Reply
+from toolfinch.message import Message, ToolCall, assistant
+from toolfinch.retrieve.bm25 import Bm25
+from toolfinch.tool import Tool
+
+
+class NeverCall:
+    """Never calls: right wherever no call is due, so no-tool figures mean little without call recall."""
+
+    name = "never-call"
+
+    def reply(
+        self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
+    ) -> Reply:
+        return Reply(assistant("I cannot help with that."))
+
+
+class Bm25Pick:
+    """Always calls the tool that shares most words with the last user message, with no arguments."""
+
+    name = "bm25-pick"
+
+    def __init__(self) -> None:
+        self._index = Bm25(())
+
+    def reply(
+        self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
+    ) -> Reply:
+        if not tools:
+            return Reply(assistant())
+        if self._index.tools != tuple(tools):
+            self._index = Bm25(tools)
+        request = next((m.content for m in reversed(messages) if m.role == "user"), "")
+        (tool, _), *_ = self._index.search(request, 1)
+        return Reply(assistant("", ToolCall(tool.name, {})), stop="tool_calls")

@@ -1,0 +1,1 @@
+"""Suites, runs, figures with intervals, and reports. The score itself is `toolfinch.score`."""

@@ -1,0 +1,1 @@
+"""An index over many tools: which of them may fit a request."""
