@@ -1,0 +1,1 @@
+"""Models behind `ToolCaller`: engines on this machine, endpoints elsewhere, and floors to compare with."""

@@ -1,0 +1,54 @@
+"""`load`: from what the user typed to something that calls tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolfinch import artifact, dialects
+from toolfinch.caller import ToolCaller
+from toolfinch.callers.local import LocalCaller
+from toolfinch.decode.engine import Engine
+
+
+def load(
+    spec: str,
+    dialect: str | None = None,
+    *,
+    format: str = "",
+    device: str = "",
+    context: int = 8192,
+    n_threads: int = 0,
+) -> ToolCaller:
+    """A model as a `ToolCaller`. `spec` is one of
+
+    - an artifact's folder, a transformers folder, or a GGUF file;
+    - `http://host:8000/v1#model`, an OpenAI-compatible endpoint (without `#model`: the only one it serves);
+    - `never` or `bm25`, the floors that every model is compared with.
+
+    `dialect` is the artifact's own unless given; `format` picks one of an artifact's several. `device` is for
+    transformers, `context` (tokens) and `n_threads` (0: all cores) are for a GGUF file. Raises UsageError,
+    naming the path, where there is no such model or it cannot be loaded.
+    """
+    if spec.startswith(("http://", "https://")):
+        from toolfinch.callers.openai import OpenAICaller
+
+        url, _, model = spec.partition("#")
+        return OpenAICaller(url, model)
+    if spec in ("never", "bm25"):
+        from toolfinch.callers.floors import Bm25Pick, NeverCall
+
+        return NeverCall() if spec == "never" else Bm25Pick()
+
+    found = artifact.find(Path(spec), dialect=dialect or "", format=format)
+    written = dialects.get(found.dialect)  # before the weights: a wrong name should not take a minute
+    name = found.artifact.name if found.artifact else found.path.resolve().stem
+    engine: Engine
+    if found.kind == "gguf":
+        from toolfinch.callers.llama_cpp_engine import LlamaCppEngine
+
+        engine = LlamaCppEngine(found.path, context=context, n_threads=n_threads)
+    else:
+        from toolfinch.callers.transformers_engine import TransformersEngine
+
+        engine = TransformersEngine(found.path, device=device)
+    return LocalCaller(engine, written, engine.chat_template, name)

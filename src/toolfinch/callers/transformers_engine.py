@@ -1,0 +1,162 @@
+"""A transformers model as an `Engine`, on CPU or GPU.
+
+The key-value cache of the last prompt is kept and cut back to the longest common prefix with the next one.
+Only plain attention can be cut back: a recurrent or sliding-window layer has forgotten what it would need,
+so a model with one keeps its cache only where the next prompt continues the last exactly, and starts anew
+otherwise. Quantised weights, adapters that are not merged, and more than one device are left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolfinch.decode.engine import END_OF_TURN, Logits, common_prefix
+from toolfinch.errors import MissingDependency, UsageError
+
+
+class TransformersEngine:
+    """Implements `decode.engine.Engine`."""
+
+    def __init__(self, folder: Path, *, device: str = "") -> None:
+        """Load a model folder. `device`: as torch names it; empty picks CUDA where there is one.
+
+        CPU computes in float32 (bfloat16 is slow there, and float32 is what parity is checked against),
+        a GPU in the type of the file. Raises UsageError where the folder is not a whole, supported model.
+        """
+        try:
+            import torch
+            from safetensors import SafetensorError
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+            from transformers.utils import logging
+        except ImportError as error:
+            raise MissingDependency(
+                f"{folder}: running a transformers model needs {error.name}",
+                hint="pip install 'toolfinch[serve]'",
+            ) from error
+
+        _check(folder)
+        if not sys.stderr.isatty():
+            logging.disable_progress_bar()
+        self._torch = torch
+        try:
+            self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            torch.empty(0, device=self._device)
+        except (RuntimeError, AssertionError) as error:  # the second where torch was built without CUDA
+            raise UsageError(f"device {device!r}: {_first_line(error)}") from error
+        dtype = torch.float32 if self._device.type == "cpu" else "auto"
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._model: Any
+            self._model, info = AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, dtype=dtype, output_loading_info=True
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            raise UsageError(f"{folder}: cannot be loaded: {_first_line(error)}") from error
+        if info["missing_keys"]:  # transformers would fill them with random numbers and go on
+            missing = sorted(info["missing_keys"])
+            raise UsageError(f"{folder}: {len(missing)} of the model's weights are missing: {missing[0]} ...")
+        self._model.to(self._device).eval()
+
+        config = self._model.config.get_text_config()
+        self._context = int(config.max_position_embeddings)
+        self._vocabulary = len(self._tokenizer)
+        self._stop_ids = self._ends(config)
+        self._ids: list[int] = []
+        self._cache: Any = None
+
+    @property
+    def context(self) -> int:
+        return self._context
+
+    @property
+    def stop_ids(self) -> frozenset[int]:
+        return self._stop_ids
+
+    @property
+    def chat_template(self) -> str:
+        template = self._tokenizer.chat_template
+        if isinstance(template, dict):  # several named ones: the one for tools, as transformers itself picks
+            template = template.get("tool_use") or template.get("default")
+        return template or ""
+
+    @property
+    def bos_token(self) -> str:
+        return self._tokenizer.bos_token or ""
+
+    @property
+    def eos_token(self) -> str:
+        return self._tokenizer.eos_token or ""
+
+    def encode(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(
+            list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def start(self, ids: Sequence[int]) -> tuple[Logits, int]:
+        keep = min(common_prefix(self._ids, ids), len(ids) - 1)
+        surplus = len(self._ids) - keep
+        if surplus and not self._can_crop():
+            keep = 0
+        if keep == 0:
+            self._ids, self._cache = [], None
+        elif surplus:
+            self._cache.crop(-surplus)
+            del self._ids[keep:]
+        return self._forward(ids[keep:]), keep
+
+    def step(self, token: int) -> Logits:
+        return self._forward([token])
+
+    def _forward(self, ids: Sequence[int]) -> Logits:
+        seen, self._ids = self._ids, []  # until it is through, the cache is good for nothing
+        with self._torch.inference_mode():
+            out = self._model(
+                input_ids=self._torch.tensor([list(ids)], device=self._device),
+                past_key_values=self._cache if seen else None,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        self._ids, self._cache = [*seen, *ids], out.past_key_values
+        # The embedding is often padded past the vocabulary; those rows are no tokens.
+        logits: Logits = out.logits[0, -1, : self._vocabulary].float().cpu().numpy()
+        return logits.astype(np.float32, copy=False)
+
+    def _can_crop(self) -> bool:
+        from transformers.cache_utils import DynamicLayer
+
+        return self._cache is not None and all(type(layer) is DynamicLayer for layer in self._cache.layers)
+
+    def _ends(self, config: Any) -> frozenset[int]:
+        # The model's own word first: a config's class has a default, which may be any token of this one.
+        given = self._model.generation_config.eos_token_id
+        if given is None:
+            given = config.eos_token_id
+        ends = {given} if isinstance(given, int) else set(given or ())
+        vocabulary = self._tokenizer.get_vocab()
+        ends.update(vocabulary[text] for text in (self.eos_token, *END_OF_TURN) if text in vocabulary)
+        return frozenset(ends)
+
+
+def _check(folder: Path) -> None:
+    """Raises UsageError for a folder that is not a whole transformers model."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    if not (folder / "config.json").exists():
+        raise UsageError(f"{folder}: no config.json, so not a transformers model folder")
+    if not any(folder.glob("*.safetensors")):
+        raise UsageError(f"{folder}: no weights (*.safetensors)")
+    if not (folder / "tokenizer.json").exists():
+        raise UsageError(f"{folder}: no tokenizer.json")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,123 @@
+"""Running the server: `serve` is the process, `background` a thread beside a demo or a test.
+
+with background(load("artifacts/mine")) as base_url:
+    client = openai.OpenAI(base_url=base_url, api_key="none")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from toolfinch.caller import ToolCaller
+from toolfinch.callers.load import load
+from toolfinch.callers.local import LocalCaller
+from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
+from toolfinch.serve.app import create
+
+REMOTE_PARALLEL = 16
+"""Requests at once to a caller that only passes them on."""
+GRACE_S = 3
+"""Seconds that replies under way are given at shutdown."""
+
+
+def serve(
+    model: str,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    dialect: str | None = None,
+    format: str = "",
+    device: str = "",
+    context: int = 8192,
+    n_threads: int = 0,
+) -> None:
+    """Serve a model until Ctrl-C or SIGTERM, which end it cleanly; all but the address is for `load`.
+
+    The port is taken before the model is loaded, so a port in use is known at once: UsageError naming it.
+    Raises what `load` raises.
+    """
+    listener = bind(host, port)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with listener:
+            caller = load(model, dialect, format=format, device=device, context=context, n_threads=n_threads)
+            _say(f"serving {caller.name} at {_url(listener)}")
+            _server(caller).run(sockets=[listener])
+    except KeyboardInterrupt:
+        _say("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+@contextlib.contextmanager
+def background(caller: ToolCaller, port: int = 0) -> Iterator[str]:
+    """Serve in a thread on this machine's loopback, on a free port by default; gives the base URL."""
+    with bind("127.0.0.1", port) as listener:
+        server = _server(caller)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        url = _url(listener)
+        thread.start()
+        try:
+            while not server.started:
+                if not thread.is_alive():
+                    raise ToolfinchError(f"the server at {url} did not start")
+                time.sleep(0.005)
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises UsageError naming the port that is in use or may not be taken."""
+    if not 0 <= port < 1 << 16:
+        raise UsageError(f"port {port}: expected 0 (any free one) to 65535")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UsageError(f"{host}:{port}: no such address ({error})") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)  # a second server is refused from here on, not only once the model is loaded
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(f"port {port} on {host} is in use", hint="choose another: --port") from error
+        raise UsageError(f"port {port} on {host} cannot be taken ({error})") from error
+    return listener
+
+
+def _server(caller: ToolCaller) -> Any:
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise MissingDependency("serving needs uvicorn", hint="pip install 'toolfinch[serve]'") from error
+    app = create(caller, parallel=1 if isinstance(caller, LocalCaller) else REMOTE_PARALLEL)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
+    )
+    return uvicorn.Server(config)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    print(f"toolfinch: {line}", file=sys.stderr, flush=True)
