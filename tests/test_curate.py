@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from toolfinch.data import curate
 from toolfinch.data.convert import build, write
 from toolfinch.data.curate import (
     Dropped,
@@ -143,7 +144,7 @@ def logs(folder: Path, *names: str) -> list[Path]:
 def test_build_accounts_for_every_row_of_every_file(tmp_path: Path) -> None:
     built = build(logs(tmp_path, "a.jsonl", "b.jsonl"), count=lambda one: len(one.id), max_tokens=9)
     steps = built.funnel.steps
-    assert [(s.rows_in, s.rows_out) for s in steps] == [(24, 22), (22, 22), (22, 20), (20, 20)]
+    assert [(s.rows_in, s.rows_out) for s in steps] == [(24, 22), (22, 22), (22, 22), (22, 20), (20, 20)]
     everyone = [one.id for side in built.splits.values() for one in side]
     assert sorted(everyone) == sorted([str(i) for i in range(10)] + [f"{i}#2" for i in range(10)])
     files = write(built, tmp_path / "out")
@@ -156,3 +157,16 @@ def test_build_accounts_for_every_row_of_every_file(tmp_path: Path) -> None:
 def test_build_names_the_step_that_took_the_last_row(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="after 'at most 0 tokens': longer than 0 tokens"):
         build(logs(tmp_path, "a.jsonl"), count=lambda one: 1, max_tokens=0)
+
+
+def test_a_copy_under_another_id_is_left_out_whichever_comes_first() -> None:
+    """A shorter copy would put the same turns into train and test."""
+    whole = Conversation("a", (), (user("hi"), assistant("yes?"), user("bye"), assistant("bye")))
+    start = Conversation("b", (), whole.messages[:2])
+    other = Conversation("c", (), (user("hi"), assistant("no?")))
+    for given in ([whole, start, other], [start, other, whole]):
+        kept, step = curate.repeats(given)
+        assert {one.id for one in kept} == {"a", "c"}
+        assert [one.id for one in step.dropped] == ["b"]
+    twice = [whole, Conversation("d", (), whole.messages)]
+    assert [one.id for one in curate.repeats(twice)[0]] == ["a"]

@@ -61,7 +61,8 @@ def build(
     skipped = [row for report in reports for row in report.skipped]
     rows = sum(report.rows for report in reports)
     steps = [curate.step("read", rows, len(found), skipped)]
-    kept = [curate.trim(one) for one in found.values()]
+    kept, step = curate.repeats([curate.trim(one) for one in found.values()])
+    steps.append(step)
     filters: list[tuple[str, curate.Filter]] = [
         ("ends properly", curate.ends_properly),
         ("calls fit their schemas", curate.calls_fit),

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
 
 import msgspec
 
 from toolfinch.example import Conversation
-from toolfinch.message import Message
+from toolfinch.message import Message, canonical
 from toolfinch.schema import violations
 
 Filter = Callable[[Conversation], str]
@@ -78,6 +79,34 @@ def keep(name: str, reason: Filter, conversations: Sequence[Conversation]) -> tu
         else:
             kept.append(one)
     return kept, step(name, len(conversations), len(kept), dropped)
+
+
+def repeats(conversations: Sequence[Conversation]) -> tuple[list[Conversation], Step]:
+    """Leave out what another conversation begins with, or says word for word, under whatever id.
+
+    A log that is written once a request holds the same session at every length; a shorter copy would put the
+    same turns into two splits. Of equal ones the first stays. Ids of calls are no part of the comparison.
+    """
+    beginnings: set[bytes] = set()
+    wholes: list[bytes] = []
+    for one in conversations:
+        running = blake2b(msgspec.json.encode(sorted(tool.name for tool in one.tools)), digest_size=16)
+        digests = []
+        for message in one.messages:
+            said = (message.role, message.content, [(c.name, canonical(c.arguments)) for c in message.calls])
+            running.update(msgspec.json.encode(said) + b"\n")
+            digests.append(running.digest())
+        wholes.append(digests[-1] if digests else b"")
+        beginnings.update(digests[:-1])
+    kept: list[Conversation] = []
+    dropped: list[Dropped] = []
+    for one, whole in zip(conversations, wholes, strict=True):
+        if whole in beginnings:
+            dropped.append(Dropped(one.id, "is the beginning or a copy of another conversation"))
+        else:
+            kept.append(one)
+            beginnings.add(whole)
+    return kept, step("repeats no other", len(conversations), len(kept), dropped)
 
 
 def calls_fit(conversation: Conversation) -> str:
