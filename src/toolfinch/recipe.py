@@ -6,7 +6,6 @@ Relative paths in a recipe are read from the current folder, as on the command l
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -72,7 +71,7 @@ def save(recipe: msgspec.Struct, path: Path, comment: str) -> None:
     text = f"# {comment}\n" + to_toml(msgspec.to_builtins(recipe))
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def to_toml(table: dict[str, Any], prefix: str = "") -> str:

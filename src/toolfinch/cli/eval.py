@@ -1,0 +1,114 @@
+"""Measure callers side by side, every figure with its 95 % interval.
+
+A caller is a model folder, a GGUF file, an endpoint (http://host:8000/v1#model), or a floor: never, bm25.
+
+Example: toolfinch eval never bm25 fledgling --suite frozen_200 --out runs/eval
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from toolfinch.cli.progress import say
+
+if TYPE_CHECKING:
+    from toolfinch.evaluate.report import Report
+    from toolfinch.example import Example
+
+
+def run(
+    callers: Annotated[list[str], typer.Argument(help="what to measure; NAME=CALLER names its column")],
+    suite: Annotated[
+        str, typer.Option(help="frozen_200, unseen_tools_100, or a dataset file")
+    ] = "frozen_200",
+    out: Annotated[Path, typer.Option(help="folder for results and report; a stopped run goes on")] = Path(
+        "runs/eval"
+    ),
+    dialect: Annotated[str, typer.Option(help="of a model that does not say its own")] = "",
+    conversations: Annotated[int, typer.Option(help="only N of them, spread over the suite; 0: all")] = 0,
+    seen: Annotated[
+        Path | None, typer.Option(help="a training set: its tools are reported apart from others")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
+) -> None:
+    from rich.console import Console
+
+    from toolfinch.evaluate import report as reports
+    from toolfinch.evaluate.suite import load
+
+    examples = spread(load(suite), conversations)
+    if seen is not None:
+        examples = tag_by_tools(examples, seen)
+    made = measure(callers, examples, suite, out, dialect=dialect)
+    if json:
+        print(reports.to_json(made).decode(), end="")
+    else:
+        Console().print(reports.terminal(made))
+    say(f"report: {out / 'report.html'}, failing cases: {out / 'failures.jsonl'}")
+
+
+def spread(examples: Sequence[Example], conversations: int) -> list[Example]:
+    """The examples of `conversations` conversations, evenly spaced over the suite; of all where it is 0."""
+    ids = list(dict.fromkeys(e.conversation_id for e in examples))
+    if not 0 < conversations < len(ids):
+        return list(examples)
+    chosen = {ids[i * len(ids) // conversations] for i in range(conversations)}
+    return [e for e in examples if e.conversation_id in chosen]
+
+
+def tag_by_tools(examples: Sequence[Example], training: Path) -> list[Example]:
+    """Tag each example `seen tools`, or `unseen tools` where one that it offers is not in the training set."""
+    from toolfinch.data.dataset import read_dataset
+
+    known = {tool.name for conversation in read_dataset(training) for tool in conversation.tools}
+
+    def tag(example: Example) -> str:
+        return "seen tools" if all(tool.name in known for tool in example.tools) else "unseen tools"
+
+    return [msgspec.structs.replace(e, tags=(tag(e),)) for e in examples]
+
+
+def measure(
+    callers: Sequence[str], examples: Sequence[Example], suite: str, out: Path, *, dialect: str = ""
+) -> Report:
+    """Run each caller over the examples, write the report to `out`, and give it."""
+    from toolfinch import models
+    from toolfinch.callers.load import load
+    from toolfinch.evaluate import report as reports
+    from toolfinch.evaluate.run import run as run_examples
+
+    runs = []
+    for spec in callers:
+        name, _, what = spec.rpartition("=") if "://" not in spec else ("", "", spec)
+        if what in models.packaged():
+            what = str(models.HERE / what)
+        caller = load(what, dialect or None)
+        digest = artifact_digest(what)
+        say(f"{name or caller.name}: {len(examples)} examples")
+        results = run_examples(caller, examples, out, artifact=digest)
+        runs.append(reports.Run(name or caller.name, results, digest))
+    made = reports.build(suite, runs, shlex.join(["toolfinch", *sys.argv[1:]]))
+    reports.write(made, out)
+    return made
+
+
+def artifact_digest(spec: str) -> str:
+    """The SHA-256 of the model at a path: the manifest's, or the file's own; empty for other callers."""
+    from toolfinch import artifact
+
+    path = Path(spec)
+    if path.is_file():
+        return artifact.sha256(path)
+    if (path / artifact.MANIFEST).is_file():
+        return artifact.load(path).digest()
+    if path.is_dir():
+        files = sorted(path.glob("*.safetensors"))
+        return artifact.sha256(files[0]) if len(files) == 1 else ""
+    return ""

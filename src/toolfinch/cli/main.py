@@ -1,0 +1,80 @@
+"""The command line: `toolfinch VERB …`. Each verb is a module of this package, imported when it is used.
+
+A user's mistake prints one line and a hint and exits 2, a failure exits 1; `--debug` adds the traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from toolfinch import __version__
+from toolfinch.errors import ToolfinchError
+
+VERBS = {
+    "demo": "run the whole main job on the example assistant",
+    "data": "read a log, filter it, split it, and say what was dropped and why",
+    "synthesize": "write conversations from tool schemas alone, without a model",
+    "train": "fine-tune a base model on a dataset (LoRA)",
+    "eval": "measure callers side by side, every figure with its interval",
+    "export": "merge, convert to GGUF, quantize, prove parity, write the card",
+    "serve": "answer the OpenAI chat API from a model on this machine",
+    "show-mask": "print what a dataset trains the model to write, in colour",
+    "pretrain": "train the embedded base model from nothing",
+}
+
+HELP = f"""toolfinch {__version__}: makes small language models that call tools, and runs them.
+
+Usage: toolfinch VERB [OPTIONS]      toolfinch VERB --help
+
+Verbs:
+{{verbs}}
+
+Options:
+  --debug    show the traceback of an error
+  --version  print the version
+
+Example: toolfinch demo
+"""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The console script; always ends in SystemExit when the exit code is not 0."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    if debug:
+        arguments.remove("--debug")
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        width = max(map(len, VERBS))
+        print(HELP.format(verbs="\n".join(f"  {v:<{width}}  {text}" for v, text in VERBS.items())))
+        return
+    verb = arguments[0]
+    if verb == "--version":
+        print(__version__)
+        return
+    if verb not in VERBS:
+        print(f"error: no such verb: {verb}", file=sys.stderr)
+        print(f"hint: one of {', '.join(VERBS)}", file=sys.stderr)
+        raise SystemExit(2)
+    try:
+        run_verb(verb, arguments[1:])
+    except ToolfinchError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print(f"\n{verb}: stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def run_verb(verb: str, arguments: list[str]) -> None:
+    """Import the verb's module and hand it its arguments."""
+    import typer
+
+    module = importlib.import_module(f"toolfinch.cli.{verb.replace('-', '_')}")
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(help=module.__doc__)(module.run)
+    app(args=arguments, prog_name=f"toolfinch {verb}", standalone_mode=True)

@@ -1,0 +1,71 @@
+"""Recipes: packaged ones load, what is saved reads back equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolfinch import recipe as recipes
+from toolfinch.errors import RecipeError, UsageError
+from toolfinch.train.base import BaseRecipe
+from toolfinch.train.job import TrainRecipe
+from toolfinch.train.sft import Lora, Sft
+
+KINDS = {"fledgling": BaseRecipe}
+
+
+@pytest.mark.parametrize("path", sorted(recipes.PACKAGED.glob("*.toml")), ids=lambda p: p.stem)
+def test_packaged_recipes_load_and_name_their_command(path: Path) -> None:
+    kind = KINDS.get(path.stem, TrainRecipe)
+    recipes.load(path, kind)
+    verb = "pretrain" if kind is BaseRecipe else "train"
+    assert path.read_text().startswith(f"# toolfinch {verb} {path.stem} ")
+
+
+@given(
+    st.builds(
+        TrainRecipe,
+        data=st.text(),
+        base=st.text(),
+        dialect=st.none() | st.text(),
+        max_tokens=st.integers(1, 10**6),
+        limit=st.none() | st.integers(1, 10**6),
+        sft=st.builds(
+            Sft,
+            epochs=st.floats(0.1, 100),
+            learning_rate=st.floats(1e-9, 1),
+            gradient_checkpointing=st.booleans(),
+            lora=st.builds(Lora, targets=st.text() | st.lists(st.text())),
+        ),
+    )
+)
+def test_saved_recipe_reads_back(tmp_path_factory: pytest.TempPathFactory, recipe: TrainRecipe) -> None:
+    path = tmp_path_factory.mktemp("recipe") / "r.toml"
+    recipes.save(recipe, path, "toolfinch train r")
+    assert recipes.load(path, TrainRecipe) == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"base = \xff", "not UTF-8"),
+        (b"[sft]\nepochs = '3'\n", "sft.epochs: expected float, got str"),
+        (b"data = 'x'\n[sft.lora]\nrange = 3\n", "sft.lora.range: no such key"),
+        (b"data = 'x'\nmax_tokens = 1.5\n", "max_tokens: expected int, got float"),
+    ],
+)
+def test_wrong_recipes_name_file_and_key(text: bytes, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_bytes(text)
+    with pytest.raises(RecipeError, match=says) as caught:
+        recipes.load(path, TrainRecipe)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_an_unknown_recipe_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        recipes.find("no-such")
+    assert "fledgling" in caught.value.hint
