@@ -30,14 +30,14 @@ from toolfinch.data.synthesize.rand import Rand
 from toolfinch.data.synthesize.samplers import YEARS, code, rare, words
 from toolfinch.data.synthesize.skill import builtin_skills, unseen_skills
 from toolfinch.errors import DataError, UsageError
-from toolfinch.example import SCENARIOS, Conversation, examples
+from toolfinch.example import SCENARIOS, Conversation, Mark, examples
 from toolfinch.schema import normalise
 from toolfinch.tool import Tool
 
 WORLDS: tuple[World, ...] = ("train", "heldout")
 SHA256 = {
-    "frozen_200": "e13989f67fc9760b54716c55444b76d2674470b120dc880793454a97933d28dd",
-    "unseen_tools_100": "8d3cbc8d732e01d87d5c4d4a360dfdebbe579a1318c09e863b5884178ac92e40",
+    "frozen_200": "d36872629c60b56e2bcf059427862490b2ef76a441d0f7de7f0244db15bd03eb",
+    "unseen_tools_100": "ad64ef14479a8449c3c8d275b4e86ef5d91035d4d6954215228a3d92e1d9e56d",
 }
 
 
@@ -166,6 +166,19 @@ def test_a_declined_tool_is_not_offered(world: World) -> None:
                 said = conversation.messages[i - 1].content
                 assert not ("weather" in said and any(t.name == "get_weather" for t in conversation.tools))
     assert found > 100
+
+
+def test_who_asks_for_an_argument_has_the_tool_for_it() -> None:
+    """Asking which file, with no tool that reads one, would teach to promise what cannot be done."""
+    asked = 0
+    for world in WORLDS:
+        for conversation in synthesize(1500, seed=17, world=world, vary_schema=0.0):
+            offered = {t.name for t in conversation.tools}
+            for i, message in enumerate(conversation.messages):
+                if conversation.marks.get(i, Mark()).kind == "ask" and "SQL" in message.content:
+                    asked += 1
+                    assert "database_query" in offered
+    assert asked > 10
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

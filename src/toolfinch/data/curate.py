@@ -13,6 +13,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from toolfinch.errors import ToolfinchError
 from toolfinch.example import Conversation
 from toolfinch.message import Message, canonical
 from toolfinch.schema import violations
@@ -145,10 +146,16 @@ def ends_properly(conversation: Conversation) -> str:
 
 
 def at_most(tokens: int, count: Callable[[Conversation], int]) -> Filter:
-    """No longer than this many tokens as `count`, the target tokenizer's, has it."""
+    """No longer than this many tokens as `count`, the target tokenizer's, has it.
+
+    What the target's dialect or template refuses to write is dropped for the reason that it gives.
+    """
 
     def too_long(conversation: Conversation) -> str:
-        return f"longer than {tokens} tokens" if count(conversation) > tokens else ""
+        try:
+            return f"longer than {tokens} tokens" if count(conversation) > tokens else ""
+        except ToolfinchError as error:
+            return str(error)
 
     return too_long
 

@@ -422,8 +422,6 @@ TEXT: dict[str, Callable[[Random], str]] = {
     "month": lambda r: pick(r, lexicon.MONTHS),
     "weekday": lambda r: pick(r, lexicon.WEEKDAYS),
     "score": lambda r: f"{between(r, 0, 6)}:{between(r, 0, 6)}",
-    "lat": lambda r: "",
-    "lon": lambda r: "",
 }
 
 TITLE_CASED = frozenset(

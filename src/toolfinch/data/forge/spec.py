@@ -76,8 +76,3 @@ class Spec(msgspec.Struct, frozen=True, eq=False):
     def purpose(self) -> tuple[str, str]:
         """Two tools of one purpose could serve the same request."""
         return self.action.noun, self.verb.family
-
-    @property
-    def looks(self) -> bool:
-        """It only reads: doing it again with another value is natural."""
-        return not self.verb.writes

@@ -271,8 +271,9 @@ def _time(rng: Random, args: tuple[str, ...], today: Today) -> Value:
         part = "in the morning" if hour < 12 else "in the afternoon" if hour < 18 else "in the evening"
         following = (hour + 1) % 12 or 12
         name = number_words if rng.random() < 0.5 else str
+        hour_word = pick(rng, ("", " o'clock"))
         said = {
-            0: f"{name(twelve)}{pick(rng, ('', chr(32) + chr(111) + chr(39) + 'clock'))}",
+            0: f"{name(twelve)}{hour_word}",
             15: f"quarter past {name(twelve)}",
             30: f"half past {name(twelve)}",
             45: f"quarter to {name(following)}",

@@ -17,7 +17,7 @@ MOST = 15
 
 def offer(requests: Sequence[Request], tools: Sequence[Tool], rand: Rand) -> list[Tool]:
     """The needed tools and some distractors, shuffled. None that a declined request could use."""
-    needed = {call.tool for request in requests for call in request.calls()}
+    needed = {name for request in requests for name in request.needed()}
     absent = {name for request in requests for name in request.absent}
     offered = [t for t in tools if t.name in needed]
     spare = [t for t in tools if t.name not in needed and t.name not in absent]
@@ -32,7 +32,7 @@ def offer(requests: Sequence[Request], tools: Sequence[Tool], rand: Rand) -> lis
 
 def fits(requests: Sequence[Request], another: Request, tools: Collection[str]) -> bool:
     """Whether a further request agrees with the others on which of the tools are offered and which are not."""
-    needed = {call.tool for request in (*requests, another) for call in request.calls()}
+    needed = {name for request in (*requests, another) for name in request.needed()}
     absent = {name for request in (*requests, another) for name in request.absent}
     systems = [request.system for request in (*requests, another) if request.system]
     left = any(name not in absent for name in tools)

@@ -45,6 +45,12 @@ class Request(NamedTuple):
     """From which turn on it is another scenario, and which."""
     system: str = ""
     """What the system message has to say."""
+    present: frozenset[str] = frozenset()
+    """Tools that must be offered though nothing is called: to ask for an argument is to have its tool."""
+
+    def needed(self) -> set[str]:
+        """The tools that must be offered."""
+        return {call.tool for call in self.calls()} | self.present
 
     def calls(self) -> list[Call]:
         return [call for turn in self.turns if not isinstance(turn, (str, Said)) for call in turn]

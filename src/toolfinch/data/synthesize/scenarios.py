@@ -164,8 +164,8 @@ def chained(asking: Asking, chain: Chain, scenario: str) -> Request:
                 turns[-1] = (*turns[-1], calls[-1])
             else:
                 turns.append((calls[-1],))
-        told = calls[part[0] :] if len(part) > 2 else calls[part[-1] :]
-        turns.append(answer(told[-2:], asking))
+        told = part[0] if chain.together else part[-1] - (len(part) > 2)
+        turns.append(answer(calls[told:], asking))
     later = (2, scenario) if len(chain.parts) > 1 else (99, "")
     return Request("single_tool" if len(chain.parts) > 1 else scenario, tuple(turns), later=later)
 
@@ -299,4 +299,4 @@ def missing(asking: Asking) -> Request | None:
         reply = asking.write(rand.pick(sections[f"reply {name}"]), tool)
         call = asking.call(tool, {**text.values, **reply.values})
         turns += [roughen(reply, rand), (call,), answer([call], asking)]
-    return Request("no_tool_needed", tuple(turns), later=(2, "single_tool"))
+    return Request("no_tool_needed", tuple(turns), later=(2, "single_tool"), present=frozenset({tool}))
