@@ -367,3 +367,12 @@ def test_floors_load_by_name(spec: str, name: str) -> None:
     """A folder of that name in the working directory must not be needed."""
     caller: ToolCaller = load(spec)
     assert caller.name == name
+
+
+def test_llama_cpp_reads_decomposed_text_as_the_tokenizer_does(folder: Path, gguf: Path) -> None:
+    """llama.cpp does not normalise: without our help a decomposed é is another word than it was trained on."""
+    from toolfinch.callers.llama_cpp_engine import LlamaCppEngine
+    from toolfinch.callers.transformers_engine import TransformersEngine
+
+    decomposed = "cafe\u0301 A\u030angstro\u0308m \u1100\u1161"
+    assert LlamaCppEngine(gguf).encode(decomposed) == TransformersEngine(folder).encode(decomposed)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tiny_models import tiny_model
+from toolfinch.cli.eval import column
 from toolfinch.cli.main import VERBS, main
+from toolfinch.cli.pretrain import refuse_another
+from toolfinch.errors import UsageError
+from toolfinch.train.base import BaseRecipe, Text
+from toolfinch.train.pretrain import Optimisation
 
 
 def outcome(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -85,3 +94,72 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert "Traceback" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = outcome(capsys, "synthesize", "--n", "1", "--out", str(tmp_path / "file" / "x.jsonl"))
+    assert code == 1
+    assert err.startswith("error: ")
+
+
+def test_ctrl_c_says_so_and_leaves_no_half_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "toolfinch", "synthesize", "--n", "100000000", "--out", "x.jsonl"]
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while running.poll() is None and not list(tmp_path.glob(".x.jsonl.*")):
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate()
+    assert running.returncode == 130
+    assert err == "\nsynthesize: stopped\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_column_has_a_name_only_where_one_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths and addresses hold equals signs of their own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lr=1").mkdir()
+    assert column("mine=runs/lr=1e-3/model") == ("mine", "runs/lr=1e-3/model")
+    assert column("big=http://host/v1#m") == ("big", "http://host/v1#m")
+    for alone in ("runs/lr=1e-3/model", "lr=1", "http://host/v1?key=x#m", "never"):
+        assert column(alone) == ("", alone)
+
+
+def test_data_drops_what_the_base_cannot_write_and_leaves_no_stale_side(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One garbled turn must not stop the log; an old test.jsonl may hold what is trained on now."""
+    base = tiny_model(tmp_path / "base", "qwen3")
+    log, out = tmp_path / "log.jsonl", tmp_path / "data"
+    log.write_text(
+        "".join(
+            json.dumps(
+                {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": text}]}
+            )
+            + "\n"
+            for text in ("Good morning.", "Good night.", "<tool_call>{")
+        )
+    )
+    out.mkdir()
+    (out / "test.jsonl").write_text("old")
+    code, _, err = outcome(
+        capsys, "data", str(log), "--base", str(base), "--dialect", "hermes", "--out", str(out),
+        "--validation", "0", "--test", "0",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "cannot write content that has a call's marks in it: 1" in (out / "funnel.md").read_text()
+    assert len((out / "train.jsonl").read_text().splitlines()) == 2
+    assert not (out / "test.jsonl").exists()
+
+
+def test_a_base_is_not_finished_with_another_recipe_than_it_was_begun_with(tmp_path: Path) -> None:
+    """Batches, corpus and shape would not be those of the checkpoint; only the length may change."""
+    begun = BaseRecipe(Text(forged=8, builtin=8))
+    refuse_another(
+        begun, BaseRecipe(Text(forged=8, builtin=8), optimisation=Optimisation(tokens=5)), tmp_path
+    )
+    with pytest.raises(UsageError, match=r"holds another run: text\.forged was 8, is 9"):
+        refuse_another(begun, BaseRecipe(Text(forged=9, builtin=8)), tmp_path)

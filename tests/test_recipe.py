@@ -14,7 +14,7 @@ from toolfinch.train.base import BaseRecipe
 from toolfinch.train.job import TrainRecipe
 from toolfinch.train.sft import Lora, Sft
 
-KINDS = {"fledgling": BaseRecipe}
+KINDS = {"fledgling": BaseRecipe, "fledgling_2": BaseRecipe}
 
 
 @pytest.mark.parametrize("path", sorted(recipes.PACKAGED.glob("*.toml")), ids=lambda p: p.stem)
@@ -55,6 +55,8 @@ def test_saved_recipe_reads_back(tmp_path_factory: pytest.TempPathFactory, recip
         (b"[sft]\nepochs = '3'\n", "sft.epochs: expected float, got str"),
         (b"data = 'x'\n[sft.lora]\nrange = 3\n", "sft.lora.range: no such key"),
         (b"data = 'x'\nmax_tokens = 1.5\n", "max_tokens: expected int, got float"),
+        (b"data = 'x'\n[sft]\nbatch_size = 0\n", "sft.batch_size: expected int >= 1"),
+        (b"data = 'x'\n[sft]\nwarmup = 3.0\n", "sft.warmup: expected float <= 1"),
     ],
 )
 def test_wrong_recipes_name_file_and_key(text: bytes, says: str, tmp_path: Path) -> None:
@@ -69,3 +71,11 @@ def test_an_unknown_recipe_lists_the_known_ones() -> None:
     with pytest.raises(UsageError) as caught:
         recipes.find("no-such")
     assert "fledgling" in caught.value.hint
+
+
+def test_difference_names_the_key_that_changed() -> None:
+    before = {"data": "x", "sft": {"epochs": 3.0, "lora": {"rank": 8}}}
+    assert recipes.difference(before, before) == ""
+    now = {"data": "x", "sft": {"epochs": 3.0, "lora": {"rank": 16}}}
+    assert recipes.difference(before, now) == "sft.lora.rank was 8, is 16"
+    assert recipes.difference(before, {"data": "x"}).startswith("sft was ")

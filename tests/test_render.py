@@ -9,7 +9,7 @@ import pytest
 
 from toolfinch.data.synthesize import synthesize
 from toolfinch.dialects import chat_template
-from toolfinch.errors import ToolfinchError
+from toolfinch.errors import ToolfinchError, UsageError
 from toolfinch.example import Conversation, examples
 from toolfinch.message import ToolCall, assistant, tool, user
 from toolfinch.models import fledgling_template
@@ -145,3 +145,21 @@ def test_corpus_round_trip_and_batches(renderer: Renderer, tmp_path: Path) -> No
         assert ids.size <= max(2048, ids.shape[1])
         seen += int((mask >= 0).sum())
     assert seen == len(corpus.ids)
+
+
+def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
+    """transformers makes up an empty one, which would be trained on."""
+    (tmp_path / "config.json").write_text('{"model_type": "qwen3"}')
+    with pytest.raises(UsageError, match=r"no tokenizer\.json") as caught:
+        renderer_for(str(tmp_path), "hermes")
+    assert str(caught.value).startswith(str(tmp_path))
+
+
+def test_of_several_templates_the_one_for_tools_is_trained(folder: Path, tmp_path: Path) -> None:
+    """As it is the one that the engines serve."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = {"default": "plain", "tool_use": fledgling_template()}
+    tokenizer.save_pretrained(tmp_path)
+    assert renderer_for(str(tmp_path), "hermes").template == fledgling_template()

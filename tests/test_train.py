@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tiny_models import tiny_model
+from toolfinch.errors import UsageError
+from toolfinch.train.job import TrainRecipe, claim
 from toolfinch.train.pretrain import Optimisation, rate_at
+from toolfinch.train.render import Rendered
+from toolfinch.train.sft import Lora, Sft, train_lora
 
 ENVIRONMENT = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
 
@@ -101,6 +107,7 @@ def test_train_merges_a_model_that_loads(base: Path, dataset: Path, tmp_path: Pa
     out = tmp_path / "out"
     done = toolfinch("train", str(recipe_for(base, dataset, tmp_path, 2)), "--out", str(out))
     assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{out / 'model'}\n"
     report = json.loads((out / "train_report.json").read_text())
     assert report["conversations"] == 48
     assert 0 < report["supervised_tokens"] < report["tokens"]
@@ -109,14 +116,14 @@ def test_train_merges_a_model_that_loads(base: Path, dataset: Path, tmp_path: Pa
         "--out", str(tmp_path / "eval"), "--json",
     )  # fmt: skip
     assert evaluated.returncode == 0, evaluated.stderr
-    assert json.loads(evaluated.stdout)["columns"][0]["caller"] == "never"
+    assert json.loads(evaluated.stdout)["columns"][0]["caller"] == "never-call"
 
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_a_checkpoint_and_the_same_command_goes_on(
     base: Path, dataset: Path, tmp_path: Path
 ) -> None:
-    recipe = recipe_for(base, dataset, tmp_path, 60)
+    recipe = recipe_for(base, dataset, tmp_path, 8)
     command = ["train", str(recipe), "--out", str(tmp_path / "out")]
     running = subprocess.Popen(
         [sys.executable, "-m", "toolfinch", *command], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
@@ -131,7 +138,47 @@ def test_ctrl_c_keeps_a_checkpoint_and_the_same_command_goes_on(
     assert running.wait(60) == 130
     assert "checkpoint saved" in rest
     assert "Traceback" not in rest
-    recipe_for(base, dataset, tmp_path, 1)  # few enough steps that the resumed run has none left to do
     again = toolfinch(*command)
     assert "resuming from checkpoint-" in again.stderr
     assert again.returncode == 0, again.stderr
+    assert "made already" in toolfinch(*command).stderr
+    recipe_for(base, dataset, tmp_path, 1)
+    other = toolfinch(*command)
+    assert other.returncode == 2
+    assert "holds another run: sft.epochs was 8.0, is 1.0" in other.stderr
+
+
+def test_checkpoints_of_another_recipe_or_other_data_are_not_resumed(tmp_path: Path) -> None:
+    base = tiny_model(tmp_path / "base", "qwen3")
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    (data / "train.jsonl").write_text("one")
+    recipe = TrainRecipe(data=str(data), base=str(base))
+    claim(recipe, out)
+    claim(TrainRecipe(data=str(data), base=str(base), limit=3), out)  # nothing was trained yet
+    claim(recipe, out)
+    (out / "checkpoints").mkdir()
+    claim(recipe, out)
+    with pytest.raises(UsageError, match="holds another run: limit was None, is 3"):
+        claim(TrainRecipe(data=str(data), base=str(base), limit=3), out)
+    (data / "train.jsonl").write_text("two")
+    with pytest.raises(UsageError, match="holds another run: data was"):
+        claim(recipe, out)
+
+
+@pytest.mark.slow
+def test_a_resumed_run_reads_the_rows_that_were_left(tmp_path: Path) -> None:
+    """Resumed in the middle of the second epoch, it ends with the weights of the run that was not stopped."""
+    from safetensors.torch import load_file
+
+    base = tiny_model(tmp_path / "base", "qwen3")
+    rows = [Rendered([*range(9, 21 + i)], [True] * (12 + i), (f"c/{i}",)) for i in range(12)]
+    options = Sft(epochs=2, batch_size=4, checkpoint_steps=4, learning_rate=1e-2, lora=Lora(rank=4, alpha=8))
+    out, said = tmp_path / "out", list[str]()
+    train_lora(base, rows, [], options, out, said.append)
+    whole = load_file(out / "adapter" / "adapter_model.safetensors")
+    shutil.rmtree(out / "checkpoints" / "checkpoint-6")
+    train_lora(base, rows, [], options, out, said.append)
+    assert "resuming from checkpoint-4" in said
+    resumed = load_file(out / "adapter" / "adapter_model.safetensors")
+    assert all(resumed[name].equal(weight) for name, weight in whole.items())

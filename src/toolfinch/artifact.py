@@ -20,6 +20,8 @@ from toolfinch.errors import ToolfinchError, UsageError
 MANIFEST = "toolfinch.json"
 DIALECT_KEY = "toolfinch.dialect"
 """The metadata key of a GGUF file that names its dialect."""
+NORMALIZER_KEY = "toolfinch.normalizer"
+"""And the one of the Unicode form that text must be given in, since llama.cpp does not normalise."""
 
 
 class File(msgspec.Struct, frozen=True, omit_defaults=True):

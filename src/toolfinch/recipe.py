@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,6 +65,18 @@ def _readable(message: str) -> str:
     if missing:
         return f"{path + '.' if path else ''}{missing.group(1)}: missing"
     return f"{path}: {text}" if path else text
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> str:
+    """The first key whose value is not the same, with both values; empty where all are."""
+    for key in {**before, **now}:
+        was, is_now = before.get(key), now.get(key)
+        if isinstance(was, Mapping) and isinstance(is_now, Mapping):
+            if found := difference(was, is_now, f"{prefix}{key}."):
+                return found
+        elif was != is_now:
+            return f"{prefix}{key} was {was!r:.20}, is {is_now!r:.20}"
+    return ""
 
 
 def save(recipe: msgspec.Struct, path: Path, comment: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import unicodedata
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from toolfinch.artifact import NORMALIZER_KEY
 from toolfinch.decode.engine import END_OF_TURN, Logits, common_prefix
 from toolfinch.errors import MissingDependency, UsageError
 
@@ -61,6 +63,7 @@ class LlamaCppEngine:
             raise UsageError(f"{path}: llama.cpp cannot load it ({error})") from error
         # Its own `__del__` fails at the interpreter's end, when the functions it needs are gone.
         weakref.finalize(self, self._llama.close)
+        self._normal_form = self._llama.metadata.get(NORMALIZER_KEY, "")
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
         self._size = self._llama.n_vocab()
         self._stop_ids = self._ends()
@@ -111,6 +114,8 @@ class LlamaCppEngine:
         return self._named_token("eos")
 
     def encode(self, text: str) -> list[int]:
+        if self._normal_form == "NFC":
+            text = unicodedata.normalize("NFC", text)
         return list(self._llama.tokenize(text.encode(), add_bos=False, special=True))
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -34,7 +34,7 @@ def run(
         max_tokens=max_tokens,
         base=base,
         dialect=dialect,
-        fractions={"train": 1 - validation - test, "validation": validation, "test": test},
+        fractions={"train": round(1 - validation - test, 9), "validation": validation, "test": test},
         seed=seed,
         strict=strict,
     )
@@ -59,7 +59,7 @@ def build(
     from toolfinch.data.readers import openai_chat
     from toolfinch.data.split import FRACTIONS
     from toolfinch.example import Conversation, examples
-    from toolfinch.train.job import base_folder
+    from toolfinch.models import base_folder
     from toolfinch.train.render import renderer_for
 
     folder = base_folder(base)
@@ -91,6 +91,8 @@ def build(
         dropped = ", ".join(f"{number} {reason}" for reason, number in step.reasons.items())
         say(f"{step.name}: {step.rows_in} in, {step.rows_out} out" + (f" ({dropped})" if dropped else ""))
     files = convert.write(built, out, suffix=".jsonl")
+    for side in built.splits.keys() - files:  # what an earlier run left could be trained on by now
+        (out / f"{side}.jsonl").unlink(missing_ok=True)
     for side, path in files.items():
         conversations = built.splits[side]
         decisions = sum(1 for c in conversations for _ in examples(c))

@@ -54,8 +54,7 @@ def run(
     )
 
     say(f"2 of 5, train: LoRA on {recipe.base}")
-    if not (specialist / "model" / "config.json").is_file():
-        train_verb.train(recipe, specialist, "demo")
+    train_verb.train(recipe, specialist, "demo")
 
     say("3 of 5, evaluate: floors, base and specialist on conversations that were not trained on")
     test = out / "data" / "test.jsonl"

@@ -7,6 +7,7 @@ Example: toolfinch eval never bm25 fledgling --suite frozen_200 --out runs/eval
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -75,6 +76,15 @@ def tag_by_tools(examples: Sequence[Example], training: Path) -> list[Example]:
     return [msgspec.structs.replace(e, tags=(tag(e),)) for e in examples]
 
 
+def column(spec: str) -> tuple[str, str]:
+    """`NAME=CALLER` as (name, caller); the name is empty where the caller stands alone.
+
+    A path or an address may hold an equals sign of its own: a name has no slash and is no path.
+    """
+    name, equals, caller = spec.partition("=")
+    return (name, caller) if equals and "/" not in name and not Path(spec).exists() else ("", spec)
+
+
 def measure(
     callers: Sequence[str], examples: Sequence[Example], suite: str, out: Path, *, dialect: str = ""
 ) -> Report:
@@ -86,13 +96,13 @@ def measure(
 
     runs = []
     for spec in callers:
-        name, _, what = spec.rpartition("=") if "://" not in spec else ("", "", spec)
+        name, what = column(spec)
         if what in models.packaged():
             what = str(models.HERE / what)
         caller = load(what, dialect or None)
         digest = artifact_digest(what)
         say(f"{name or caller.name}: {len(examples)} examples")
-        results = run_examples(caller, examples, out, artifact=digest)
+        results = run_examples(caller, examples, out, artifact=f"{digest} {dialect}".rstrip())
         runs.append(reports.Run(name or caller.name, results, digest))
     made = reports.build(suite, runs, shlex.join(["toolfinch", *sys.argv[1:]]))
     reports.write(made, out)
@@ -108,7 +118,7 @@ def artifact_digest(spec: str) -> str:
         return artifact.sha256(path)
     if (path / artifact.MANIFEST).is_file():
         return artifact.load(path).digest()
-    if path.is_dir():
-        files = sorted(path.glob("*.safetensors"))
-        return artifact.sha256(files[0]) if len(files) == 1 else ""
-    return ""
+    digests = [artifact.sha256(shard) for shard in sorted(path.glob("*.safetensors"))]
+    if len(digests) > 1:
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+    return "".join(digests)

@@ -24,12 +24,12 @@ def run(
         str, typer.Option(help="comma-separated: safetensors, bf16, f16, f32, q8_0, q5_k_m, q4_k_m")
     ] = "safetensors,bf16,q8_0",
     dialect: Annotated[str, typer.Option(help="how it writes calls, if its folder does not say")] = "",
-    prompts: Annotated[int, typer.Option(help="how many prompts parity is measured on")] = 24,
+    prompts: Annotated[int, typer.Option(min=1, help="how many prompts parity is measured on")] = 24,
     converter: Annotated[
         Path | None, typer.Option(help="a llama.cpp checkout, for architectures not written here")
     ] = None,
 ) -> None:
-    from toolfinch.train.job import base_folder
+    from toolfinch.models import base_folder
 
     export_model(
         base_folder(model),

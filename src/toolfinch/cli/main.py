@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 
 from toolfinch import __version__
 from toolfinch.errors import ToolfinchError
@@ -58,16 +59,20 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(2)
     try:
         run_verb(verb, arguments[1:])
-    except ToolfinchError as error:
+    except (ToolfinchError, OSError) as error:
         if debug:
-            raise
+            traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
-        if error.hint:
+        if isinstance(error, ToolfinchError) and error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        raise SystemExit(error.exit_code if isinstance(error, ToolfinchError) else 1) from None
     except KeyboardInterrupt:
         print(f"\n{verb}: stopped", file=sys.stderr)
         raise SystemExit(130) from None
+    except SystemExit as stop:
+        if stop.code == 130:  # typer's word for Ctrl-C
+            print(f"\n{verb}: stopped", file=sys.stderr)
+        raise
 
 
 def run_verb(verb: str, arguments: list[str]) -> None:

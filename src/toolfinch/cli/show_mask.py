@@ -23,8 +23,8 @@ def run(
 
     from toolfinch import artifact
     from toolfinch.data.dataset import read_dataset
+    from toolfinch.models import base_folder
     from toolfinch.train.corpus import render_rows
-    from toolfinch.train.job import base_folder
     from toolfinch.train.render import renderer_for
 
     folder = base_folder(base)

@@ -37,23 +37,31 @@ def run(
 
 
 def train(recipe: TrainRecipe, out: Path, recipe_name: str) -> None:
-    """Run the job, save the resolved recipe beside it, and merge: `out/adapter`, `out/model`."""
+    """Run the job, save the resolved recipe beside it, and merge: `out/adapter`, `out/model`.
+
+    What is there already is not made again: the same call goes on where it was stopped.
+    """
     from toolfinch import artifact
     from toolfinch.artifact import Origin
     from toolfinch.export.label import label
     from toolfinch.export.merge import merge
-    from toolfinch.train.job import base_folder, train_job
+    from toolfinch.models import base_folder
+    from toolfinch.train.job import claim, train_job
 
-    out.mkdir(parents=True, exist_ok=True)
-    recipes.save(recipe, out / "recipe.toml", f"toolfinch train {recipe_name} --out DIR")
-    train_job(recipe, out, say)
+    claim(recipe, out)
+    recipes.save(recipe, out / "recipe.toml", f"toolfinch train {out / 'recipe.toml'} --out {out}")
     base = base_folder(recipe.base)
-    say("merging the adapter into the base")
-    merge(out / "adapter", out / "model", base=base)
+    if (out / "model" / artifact.MANIFEST).is_file():
+        say(f"{out / 'model'}: made already, from the same recipe, base and data")
+        return
+    if not (out / "model").exists():  # a merge is there whole or not at all
+        train_job(recipe, out, say)
+        say("merging the adapter into the base")
+        merge(out / "adapter", out / "model", base=base)
     label(
         out / "model",
         dialect=artifact.find(base, dialect=recipe.dialect or "").dialect,
-        name=out.name,
+        name=out.resolve().name,
         origin=Origin(
             base=recipe.base,
             recipe=recipe_name,

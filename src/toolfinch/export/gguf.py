@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from toolfinch.artifact import DIALECT_KEY
+from toolfinch.artifact import DIALECT_KEY, NORMALIZER_KEY
 from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 from toolfinch.export.layout import DROPPED, Array, Layout, layout
 from toolfinch.export.vocab import Vocab, rebuild, vocab
@@ -30,8 +30,6 @@ from toolfinch.export.vocab import Vocab, rebuild, vocab
 # Format -> (gguf.GGMLQuantizationType, llama.cpp's file type number).
 WRITTEN = {"f32": ("F32", 0), "f16": ("F16", 1), "bf16": ("BF16", 32), "q8_0": ("Q8_0", 7)}
 QUANTIZATION_VERSION = 2  # GGML_QNT_VERSION
-# Ours: what the tokenizer does to text first, which llama.cpp leaves to its caller.
-NORMALIZER_KEY = "toolfinch.normalizer"
 
 
 class Written(msgspec.Struct, frozen=True):

@@ -7,16 +7,18 @@ and no share-alike text is in it.
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from toolfinch.artifact import Origin
+from toolfinch.errors import MissingDependency, UsageError
 from toolfinch.example import Conversation
 from toolfinch.export.label import label
+from toolfinch.models import base_folder
 from toolfinch.train.corpus import read_corpora, render_rows, write_corpus
 from toolfinch.train.pretrain import Optimisation, Shape, new_model, pretrain
 from toolfinch.train.render import renderer_for
@@ -36,7 +38,7 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """At most this many independent requests in one built-in conversation."""
     max_tokens: int = 1024
     """Longer rows are left out (and counted)."""
-    parts: int = 8
+    parts: Annotated[int, msgspec.Meta(ge=1)] = 8
     """The corpus is written in this many folders."""
     seed: int = 0
 
@@ -54,6 +56,8 @@ class BaseRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A base model, declared."""
 
     text: Text
+    start: str = ""
+    """A model folder to go on from, with its tokenizer and shape; empty: from nothing."""
     vocabulary: Vocabulary = Vocabulary()
     shape: Shape = Shape()
     optimisation: Optimisation = Optimisation()
@@ -97,16 +101,28 @@ def make_part(recipe: BaseRecipe, tokenizer: Path, part: int, folder: Path) -> t
 
 def make_base(recipe: BaseRecipe, template: str, out: Path, say: Callable[[str], None]) -> Path:
     """Run every stage that is not done yet; gives the finished model folder."""
+    try:  # before the corpus, which takes long
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            f"pretraining needs {error.name}", hint="pip install 'toolfinch[train]'"
+        ) from error
     tokenizer = out / "tokenizer"
     if not (tokenizer / "tokenizer.json").is_file():
-        say("learning the tokenizer")
-        make_tokenizer(recipe, template, tokenizer)
+        if recipe.start:
+            _copy_tokenizer(base_folder(recipe.start), tokenizer)
+        else:
+            say("learning the tokenizer")
+            make_tokenizer(recipe, template, tokenizer)
     parts = [out / "corpus" / f"part-{i}" for i in range(recipe.text.parts)]
     for i, part in enumerate(parts):
         if not (part / "starts.npy").is_file():
             kept, dropped = make_part(recipe, tokenizer, i, part)
             say(f"corpus part {i + 1} of {len(parts)}: {kept} rows, {dropped} too long")
     corpus = read_corpora(parts)
+    if not len(corpus):
+        raise UsageError(f"{out / 'corpus'}: no row has text.max_tokens ({recipe.text.max_tokens}) or fewer")
     say(f"corpus: {len(corpus)} rows, {len(corpus.ids) / 1e6:.1f}M tokens")
     return train_base(recipe, tokenizer, parts, out, say)
 
@@ -116,15 +132,25 @@ def train_base(
 ) -> Path:
     """Train the network on finished corpus parts and save it, in bfloat16, to `out/model`."""
     import torch
-    from transformers import AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     vocabulary = AutoTokenizer.from_pretrained(tokenizer)
-    model = new_model(recipe.shape, recipe.vocabulary.size, vocabulary.eos_token_id, vocabulary.pad_token_id)
+    if recipe.start:
+        model = AutoModelForCausalLM.from_pretrained(base_folder(recipe.start), dtype=torch.float32)
+    else:
+        model = new_model(
+            recipe.shape, recipe.vocabulary.size, vocabulary.eos_token_id, vocabulary.pad_token_id
+        )
     say(f"model: {sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters")
     pretrain(model, read_corpora(parts), recipe.optimisation, out / "run", say)
     finished = out / "model"
     model.to("cpu", torch.bfloat16).save_pretrained(finished)
-    for path in itertools.chain(tokenizer.glob("*.json"), tokenizer.glob("*.jinja")):
-        shutil.copy(path, finished / path.name)
-    label(finished, dialect="hermes", name=out.name, origin=Origin(recipe="toolfinch pretrain"))
+    _copy_tokenizer(tokenizer, finished)
+    label(finished, dialect="hermes", name=out.resolve().name, origin=Origin(recipe="toolfinch pretrain"))
     return finished
+
+
+def _copy_tokenizer(source: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(source / name, target / name)

@@ -81,7 +81,7 @@ def read_corpora(folders: Iterable[Path]) -> Corpus:
 
 def _load(path: Path) -> NDArray[Any]:
     if not path.is_file():
-        raise DataError(f"{path}: no such file", hint="make it with `toolfinch pretrain … --stage corpus`")
+        raise DataError(f"{path}: no such file", hint="make it with `toolfinch pretrain`")
     array: NDArray[Any] = np.load(path, mmap_mode="r")
     return array
 

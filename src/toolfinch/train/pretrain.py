@@ -107,6 +107,7 @@ def pretrain(
     model.to(device)
     # The float32 model is the master; `worker` computes in bfloat16 and is refreshed after each step.
     worker = type(model)(model.config).to(device=device, dtype=torch.bfloat16)
+    worker.model.rotary_emb.inv_freq = model.model.rotary_emb.inv_freq  # not to be rounded
     masters = dict(model.named_parameters())
     workers = dict(worker.named_parameters())
     matrices = [p for n, p in masters.items() if p.ndim == 2 and "embed" not in n]

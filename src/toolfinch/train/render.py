@@ -6,19 +6,20 @@ write after it, its stop token included. Where the rendering of one decision is 
 spans, which trains a dozen decisions for the price of one.
 
 `toolfinch show-mask` prints a rendering in colour. Left out: truncation. A row that is too long is dropped
-by `data.curate` with its reason, never cut.
+with its reason, by `toolfinch data` or by `train.job`, never cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from toolfinch.dialects import chat_template
 from toolfinch.dialects.dialect import Dialect
-from toolfinch.errors import ToolfinchError
+from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 from toolfinch.example import Example, gold_message
 
 
@@ -105,12 +106,25 @@ class _Row:
 
 
 def renderer_for(folder: str, dialect_name: str) -> Renderer:
-    """The renderer of a transformers folder."""
-    from transformers import AutoTokenizer
+    """The renderer of a transformers folder; UsageError where its tokenizer is missing something."""
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise MissingDependency(
+            f"{folder}: counting its tokens needs {error.name}", hint="pip install 'toolfinch[train]'"
+        ) from error
 
     from toolfinch.dialects import get
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    if not tokenizer.chat_template:
-        raise ToolfinchError(f"{folder}: the tokenizer has no chat template")
-    return Renderer(tokenizer, tokenizer.chat_template, get(dialect_name), tokenizer.eos_token)
+    if not (Path(folder) / "tokenizer.json").is_file():  # transformers would make up an empty one
+        raise UsageError(f"{folder}: no tokenizer.json")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}") from error
+    template = tokenizer.chat_template
+    if isinstance(template, dict):  # several named ones: the one that is served
+        template = template.get("tool_use") or template.get("default")
+    if not template or not tokenizer.eos_token:
+        raise UsageError(f"{folder}: the tokenizer has no {'eos_token' if template else 'chat template'}")
+    return Renderer(tokenizer, template, get(dialect_name), tokenizer.eos_token)

@@ -9,26 +9,31 @@ Left out: full fine-tuning, packing (it leaks between documents on hybrid models
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from toolfinch.errors import MissingDependency, ToolfinchError
+from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 from toolfinch.train.render import Rendered
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Above0 = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Lora(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The adapter."""
 
-    rank: int = 32
+    rank: Count = 32
     """Higher learns more and weighs more."""
-    alpha: int = 64
+    alpha: Count = 64
     """Scale of the adapter's output is alpha / rank."""
-    dropout: float = 0.0
+    dropout: Share = 0.0
     targets: str | list[str] = "all-linear"
     """`all-linear` finds every projection, those of linear attention too."""
     exclude: str = r".*visual.*"
@@ -38,15 +43,15 @@ class Lora(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Sft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the adapter is trained."""
 
-    epochs: float = 3.0
-    learning_rate: float = 2e-4
-    batch_size: int = 8
+    epochs: Above0 = 3.0
+    learning_rate: Above0 = 2e-4
+    batch_size: Count = 8
     """Rows a step (a row is a whole conversation where the template allows it)."""
-    accumulation: int = 1
-    warmup: float = 0.05
+    accumulation: Count = 1
+    warmup: Share = 0.05
     """Share of the steps over which the rate rises; it then falls along a cosine."""
-    seed: int = 0
-    checkpoint_steps: int = 200
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    checkpoint_steps: Count = 200
     gradient_checkpointing: bool = False
     lora: Lora = Lora()
 
@@ -74,23 +79,24 @@ def train_lora(
 
     Raises Stopped on Ctrl-C, after writing a checkpoint.
     """
+    if not train:
+        raise UsageError("no rows to train on")
     try:
         import torch
         from datasets import Dataset
         from peft import LoraConfig
-        from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+        from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+        from transformers.trainer_pt_utils import LengthGroupedSampler
         from trl import SFTConfig, SFTTrainer
     except ImportError as error:
         raise MissingDependency(
             f"training needs {error.name}", hint="pip install 'toolfinch[train]'"
         ) from error
 
-    if not train:
-        raise ToolfinchError("no rows to train on")
     on_gpu = torch.cuda.is_available()
     checkpoints = out / "checkpoints"
     steps_per_epoch = -(-len(train) // (options.batch_size * options.accumulation))
-    total_steps = max(1, round(steps_per_epoch * options.epochs))
+    total_steps = math.ceil(steps_per_epoch * options.epochs)
     say(f"{len(train)} rows, {sum(len(r.ids) for r in train)} tokens an epoch, {total_steps} steps")
     config = SFTConfig(
         output_dir=str(checkpoints),
@@ -105,7 +111,7 @@ def train_lora(
         save_steps=options.checkpoint_steps,
         save_total_limit=2,
         eval_strategy="epoch" if validation else "no",
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="group_by_length",  # of validation; for training see `ByLength`
         max_length=None,
         packing=False,
         bf16=True,
@@ -127,13 +133,32 @@ def train_lora(
                 control.should_save = True
                 control.should_training_stop = True
 
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if stop.asked and state.global_step < state.max_steps:
+                control.should_evaluate = False  # whoever pressed Ctrl-C does not wait for a validation
+
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if logs and "loss" in logs:
                 say(f"step {state.global_step} of {state.max_steps}, loss {float(logs['loss']):.3f}")
             elif logs and "eval_loss" in logs:
                 say(f"step {state.global_step}, validation loss {float(logs['eval_loss']):.3f}")
 
-    trainer = SFTTrainer(
+    class ByLength(LengthGroupedSampler):  # type: ignore[misc]
+        """Rows of like length together, in an order that is the epoch's own.
+
+        The library's order hangs on how many random numbers were drawn before, so an epoch that was resumed
+        would repeat some rows and skip others.
+        """
+
+        def set_epoch(self, epoch: int) -> None:
+            self.generator = torch.Generator().manual_seed(options.seed + epoch)
+
+    class Trainer(SFTTrainer):  # type: ignore[misc]
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            group = options.batch_size * options.accumulation
+            return ByLength(group, lengths=[len(row.ids) for row in train])
+
+    trainer = Trainer(
         model=AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if not on_gpu else "auto"),
         processing_class=AutoTokenizer.from_pretrained(base),
         args=config,
@@ -149,6 +174,7 @@ def train_lora(
         ),
         callbacks=[Progress()],
     )
+    trainer.remove_callback(PrinterCallback)  # it prints to standard output, which is for results
     resume = _last_checkpoint(checkpoints)
     if resume is not None:
         say(f"resuming from {resume.name}")
