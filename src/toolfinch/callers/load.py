@@ -41,7 +41,8 @@ def load(
 
     found = artifact.find(Path(spec), dialect=dialect or "", format=format)
     written = dialects.get(found.dialect)  # before the weights: a wrong name should not take a minute
-    name = found.artifact.name if found.artifact else found.path.resolve().stem
+    path = found.path.resolve()
+    name = found.artifact.name if found.artifact else path.stem if found.kind == "gguf" else path.name
     engine: Engine
     if found.kind == "gguf":
         from toolfinch.callers.llama_cpp_engine import LlamaCppEngine

@@ -100,7 +100,7 @@ def export(specialist: Path, out: Path, base: str) -> Path:
         folder,
         ["safetensors", "bf16", "q8_0"],
         str(out / "data" / "test.jsonl"),
-        prompts=16,
+        prompts=24,
         name="demo",
     )
     report = msgspec.json.decode((out / "eval" / "report.json").read_bytes(), type=Report)

@@ -1,6 +1,6 @@
 """From logs to a dataset: read, trim, filter, divide, and account for every row.
 
-`toolfinch convert` is this function with a progress bar. Left out: removing personal data and making new
+`toolfinch data` is this function, told what to count tokens with. Left out: removing personal data and making new
 rows, which are steps of their own between reading and training.
 """
 
