@@ -23,7 +23,7 @@ from toolfinch.callers.local import LocalCaller
 from toolfinch.callers.openai import API_KEY, OpenAICaller
 from toolfinch.callers.transformers_engine import TransformersEngine
 from toolfinch.errors import MissingDependency, UsageError
-from toolfinch.message import ToolCall, assistant, system, tool, user
+from toolfinch.message import ToolCall, ToolResult, assistant, system, tool, user
 from toolfinch.serve.run import background
 from toolfinch.tool import Tool
 
@@ -236,6 +236,16 @@ def test_an_endpoint_gives_the_same_turn_as_the_caller_behind_it() -> None:
     (_, tools, direct), (messages, sent_tools, sent) = here.asked
     assert direct == sent and tuple(tools) == tuple(sent_tools)
     assert list(messages) == MESSAGES
+
+
+def test_an_endpoint_is_sent_no_key_of_our_own() -> None:
+    """A strict one refuses the request, and every case of a failed tool would be an endpoint error."""
+    here = Replay(assistant("It failed."))
+    failed = [*MESSAGES[:3], tool("no such time", "c1", "set_alarm", is_error=True)]
+    with background(here) as url:
+        load(url).reply(failed, TOOLS)
+    ((messages, _, _),) = here.asked
+    assert messages[-1].result == ToolResult("no such time", "c1", "set_alarm")
 
 
 def test_errors_of_an_endpoint_are_outcomes() -> None:

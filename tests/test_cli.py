@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tiny_models import tiny_model
-from toolfinch.cli.eval import column
+from toolfinch import artifact
+from toolfinch.cli.eval import artifact_digest, column
 from toolfinch.cli.main import VERBS, main
 from toolfinch.cli.pretrain import refuse_another
-from toolfinch.errors import UsageError
+from toolfinch.errors import ToolfinchError, UsageError
 from toolfinch.train.base import BaseRecipe, Text
 from toolfinch.train.pretrain import Optimisation
 
@@ -44,7 +45,9 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
         (("train", "none.toml", "--out", "x"), "none.toml: no such recipe"),
         (("eval", "no/such/model", "--out", "x"), "no/such/model: no such file or folder"),
         (("eval", "never", "--suite", "nowhere"), "nowhere: no such suite"),
+        (("eval", "fledglin", "--out", "x"), "fledglin: no such file or folder"),
         (("data", "nothing.jsonl", "--out", "x"), "nothing.jsonl"),
+        (("data", ".", "--out", "x"), ".: a folder"),
         (("serve", "no.gguf", "--port", "0"), "no.gguf: no such file or folder"),
         (("show-mask", "nothing.jsonl"), "nothing.jsonl"),
         (("export", "no/model", "--out", "x"), "no/model"),
@@ -103,7 +106,7 @@ def test_a_file_that_cannot_be_written_is_one_line(
     (tmp_path / "file").write_text("")
     code, _, err = outcome(capsys, "synthesize", "--n", "1", "--out", str(tmp_path / "file" / "x.jsonl"))
     assert code == 1
-    assert err.startswith("error: ")
+    assert err == f"error: {tmp_path / 'file'}: File exists\n"
 
 
 def test_ctrl_c_says_so_and_leaves_no_half_file(tmp_path: Path) -> None:
@@ -126,6 +129,19 @@ def test_a_column_has_a_name_only_where_one_is_given(tmp_path: Path, monkeypatch
     assert column("big=http://host/v1#m") == ("big", "http://host/v1#m")
     for alone in ("runs/lr=1e-3/model", "lr=1", "http://host/v1?key=x#m", "never"):
         assert column(alone) == ("", alone)
+
+
+def test_an_artifact_that_was_changed_is_not_measured_under_its_old_hash(tmp_path: Path) -> None:
+    """The report would name a model that is not there, and take up the replies of the one that was."""
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"weights")
+    files = (artifact.describe(tmp_path, weights.name, "safetensors"),)
+    made = artifact.Artifact("m", "hermes", "qwen3", "0" * 64, files)
+    artifact.write(made, tmp_path)
+    assert artifact_digest(str(tmp_path)) == made.digest()
+    weights.write_bytes(b"changed")
+    with pytest.raises(ToolfinchError, match="the file was changed"):
+        artifact_digest(str(tmp_path))
 
 
 def test_data_drops_what_the_base_cannot_write_and_leaves_no_stale_side(

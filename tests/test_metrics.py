@@ -50,6 +50,13 @@ def test_gold_is_perfect_and_still_uncertain() -> None:
     assert all(f.high == 1 and f.low is not None and f.low < 0.7 for f in rates.values())
 
 
+def test_one_conversation_proves_little() -> None:
+    """The bootstrap of a single conversation has nothing to draw, and would call its mean certain."""
+    figure = metrics([result(SUITE[1], x(2))]).figures["selection_f1"]
+    assert figure.value == pytest.approx(2 / 3)
+    assert figure.low is not None and figure.high is not None and figure.high - figure.low > 0.5
+
+
 def test_never_call_has_its_floor() -> None:
     """The constant answer must not be paid for selection, only for refusing."""
     m = metrics([result(ex) for ex in SUITE])

@@ -109,6 +109,15 @@ BROKEN = [
         "not JSON",
     ),
     (json.dumps(row(WHOLE, tools=[to_openai(WEATHER), {"name": "weather"}])).encode(), "named 'weather'"),
+    (b'{"messages": [{"role": "user"}], "tools": [{"name": "f", "description": "\xff"}]}', "not JSON"),
+    (b'{"messages": [{"role": "user"}], "tools": [{"name": "f", "x": 1e999}]}', "tools[]: not JSON"),
+    (b'{"messages": [{"x": ' + b"[" * 5000 + b"]" * 5000 + b"}]}", "not JSON"),
+    (
+        json.dumps(
+            row([{**CALL, "tool_calls": [{"function": {"name": "f", "arguments": "[" * 5000 + "]" * 5000}}]}])
+        ).encode(),
+        "not JSON",
+    ),
 ]
 
 

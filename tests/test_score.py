@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolfinch.caller import Reply
-from toolfinch.example import Example, Expected, ExpectedCall, gold_message
+from toolfinch.example import Example, Expected, ExpectedCall, Mark, expected, gold_message
 from toolfinch.message import Message, ToolCall, assistant, tool, user
 from toolfinch.score import FAILURES, same_value, score
 from toolfinch.tool import Tool
@@ -62,6 +63,14 @@ def test_gold_scores_one_in_any_order(n: int) -> None:
         assert s.exact and s.failure is None and s.decision_right and s.tool_decision_right
         assert (s.names_tp, s.names_fp, s.names_fn, s.keys_fp, s.keys_fn) == (n, 0, 0, 0, 0)
         assert all(c.valid and c.accurate for c in s.calls)
+
+
+@pytest.mark.parametrize("text", ["Which city?", "哪个城市？", "أي مدينة؟"])
+def test_a_logged_question_is_of_the_kind_that_it_scores(text: str) -> None:
+    """Read by two rules, the gold turn of an assistant that asks in Chinese would be wrong."""
+    turn = assistant(text)
+    ex = msgspec.structs.replace(example(), expected=expected(turn, Mark()))
+    assert score(ex, Reply(turn)).kind_right
 
 
 @pytest.mark.parametrize("kind", ["say", "ask", "decline"])

@@ -258,7 +258,10 @@ BAD: list[tuple[Any, str]] = [
         {"messages": _called(name="a", arguments="[1]")},
         "messages[1].tool_calls[0].function.arguments: expected an object, got list",
     ),
-    ({"messages": _called(name="a", arguments='{"a":' * 50_000)}, "body: nested too deeply"),
+    (
+        {"messages": _called(name="a", arguments='{"a":' * 50_000)},
+        "messages[1].tool_calls[0].function.arguments: not JSON",
+    ),
     (
         {"messages": [*_called(name="a"), {"role": "tool", "tool_call_id": "d", "content": ""}]},
         "messages[2].tool_call_id: no earlier call has the id 'd'",
@@ -418,6 +421,22 @@ def test_failures_before_the_first_token_have_a_status(
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (status, code)
     assert says in error["message"]
+
+
+class Silent(Failing):
+    """A caller whose stream forgets its reply."""
+
+    def stream(
+        self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
+    ) -> Iterator[Delta | Reply]:
+        yield Delta("word ")
+
+
+def test_a_stream_without_a_reply_is_an_error() -> None:
+    """It would be waited for without end, and every later request with it."""
+    with background(Silent("")) as base:
+        response = HTTP.post(f"{base}/chat/completions", json={"messages": ASK})
+    assert response.status_code == 500 and "without a reply" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("failure", [ToolfinchError("the logits are broken"), "the endpoint is down"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, BinaryIO, Literal
 
 import msgspec
@@ -107,10 +107,11 @@ def load(folder: Path) -> Artifact:
         raise UsageError(f"{path}: no such manifest; {folder} is not an artifact")
     try:
         artifact = msgspec.json.decode(path.read_bytes(), type=Artifact)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
     for file in artifact.files:
-        if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
+        inside = PureWindowsPath(file.path)  # knows both separators, and drives
+        if inside.anchor or ".." in inside.parts:
             raise UsageError(f"{path}: files: {file.path!r} leaves the folder")
     return artifact
 

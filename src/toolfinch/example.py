@@ -19,6 +19,9 @@ from toolfinch.tool import Tool
 
 Kind = Literal["call", "say", "ask", "decline"]
 
+QUESTION_MARKS = ("?", "？", "؟")
+"""What an `ask` ends with; a turn is read by the same rule whether it was logged or is a reply."""
+
 SCENARIOS = (
     "single_tool",
     "multi_tool_parallel",
@@ -114,7 +117,7 @@ def examples(conversation: Conversation) -> Iterator[Example]:
 def expected(message: Message, mark: Mark) -> Expected:
     """What an assistant turn and its mark say should have come next."""
     if not message.calls:
-        kind = mark.kind or ("ask" if message.content.rstrip().endswith("?") else "say")
+        kind = mark.kind or ("ask" if message.content.rstrip().endswith(QUESTION_MARKS) else "say")
         return Expected(kind, text=message.content)
     calls = tuple(
         ExpectedCall(

@@ -113,7 +113,7 @@ def call_from_openai(raw: Any, where: str) -> ToolCall:
     if isinstance(arguments, str):
         try:
             arguments = msgspec.json.decode(arguments)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise DataError(f"{where}.function.arguments: not JSON ({error})") from error
     if not isinstance(arguments, dict):
         raise DataError(f"{where}.function.arguments: expected an object, got {type(arguments).__name__}")

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import msgspec
 
 from toolfinch.caller import Reply
-from toolfinch.example import Example, ExpectedCall, Kind
+from toolfinch.example import QUESTION_MARKS, Example, ExpectedCall, Kind
 from toolfinch.message import Message, ToolCall
 from toolfinch.schema import validator
 from toolfinch.tool import Tool
@@ -198,7 +198,7 @@ def same_value(a: Any, b: Any) -> bool:
 def _got_kind(reply: Reply) -> Literal["call", "say", "ask"]:
     if reply.message.calls or reply.unread:
         return "call"
-    return "ask" if reply.message.content.rstrip().endswith(("?", "？", "؟")) else "say"
+    return "ask" if reply.message.content.rstrip().endswith(QUESTION_MARKS) else "say"
 
 
 def _fits(tool: Tool, arguments: dict[str, Any]) -> bool:

@@ -37,8 +37,9 @@ class Bm25Pick:
     ) -> Reply:
         if not tools:
             return Reply(assistant())
-        if self._index.tools != tuple(tools):
-            self._index = Bm25(tools)
+        index = self._index  # the server shares this caller between threads
+        if index.tools != tuple(tools):
+            index = self._index = Bm25(tools)
         request = next((m.content for m in reversed(messages) if m.role == "user"), "")
-        (tool, _), *_ = self._index.search(request, 1)
+        (tool, _), *_ = index.search(request, 1)
         return Reply(assistant("", ToolCall(tool.name, {})), stop="tool_calls")

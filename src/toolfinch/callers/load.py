@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from toolfinch import artifact, dialects
+from toolfinch import artifact, dialects, models
 from toolfinch.caller import ToolCaller
 from toolfinch.callers.local import LocalCaller
 from toolfinch.decode.engine import Engine
+from toolfinch.errors import UsageError
 
 
 def load(
@@ -21,7 +22,7 @@ def load(
 ) -> ToolCaller:
     """A model as a `ToolCaller`. `spec` is one of
 
-    - an artifact's folder, a transformers folder, or a GGUF file;
+    - an artifact's folder, a transformers folder, a GGUF file, or a packaged model's name;
     - `http://host:8000/v1#model`, an OpenAI-compatible endpoint (without `#model`: the only one it serves);
     - `never` or `bm25`, the floors that every model is compared with.
 
@@ -39,7 +40,13 @@ def load(
 
         return NeverCall() if spec == "never" else Bm25Pick()
 
-    found = artifact.find(Path(spec), dialect=dialect or "", format=format)
+    folder = models.HERE / spec if spec in models.packaged() else Path(spec)
+    if not folder.exists():
+        raise UsageError(
+            f"{spec}: no such file or folder",
+            hint=f"packaged: {', '.join(models.packaged())}; floors: never, bm25",
+        )
+    found = artifact.find(folder, dialect=dialect or "", format=format)
     written = dialects.get(found.dialect)  # before the weights: a wrong name should not take a minute
     path = found.path.resolve()
     name = found.artifact.name if found.artifact else path.stem if found.kind == "gguf" else path.name

@@ -73,7 +73,11 @@ class OpenAICaller:
     ) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self._model,
-            "messages": [message_to_openai(message) for message in messages],
+            # Without our own key: strict endpoints refuse a message that has one they do not know.
+            "messages": [
+                {key: value for key, value in message_to_openai(message).items() if key != "is_error"}
+                for message in messages
+            ],
             "max_tokens": decoding.max_tokens,
             "temperature": decoding.temperature,
             "seed": decoding.seed,

@@ -84,11 +84,13 @@ def build(
         for reason, (number, places) in report.reasons().items():
             say(f"  skipped {number}: {reason} ({', '.join(places)})")
         if report.orphan_results:
-            say(f"  {report.orphan_results} results that answer no call")
+            say(f"  results that answer no call: {report.orphan_results}")
         for name, number in report.missing_schemas.items():
-            say(f"  {number} calls of {name}, which has no schema")
+            say(f"  calls of {name}, which has no schema: {number}")
+        for name, repairs in report.repaired.items():
+            say(f"  repaired in the schema of {name}: {', '.join(repairs)}")
     for step in built.funnel.steps:
-        dropped = ", ".join(f"{number} {reason}" for reason, number in step.reasons.items())
+        dropped = ", ".join(f"{reason}: {number}" for reason, number in step.reasons.items())
         say(f"{step.name}: {step.rows_in} in, {step.rows_out} out" + (f" ({dropped})" if dropped else ""))
     files = convert.write(built, out, suffix=".jsonl")
     for side in built.splits.keys() - files:  # what an earlier run left could be trained on by now

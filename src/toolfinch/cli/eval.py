@@ -33,7 +33,9 @@ def run(
         "runs/eval"
     ),
     dialect: Annotated[str, typer.Option(help="of a model that does not say its own")] = "",
-    conversations: Annotated[int, typer.Option(help="only N of them, spread over the suite; 0: all")] = 0,
+    conversations: Annotated[
+        int, typer.Option(min=0, help="only N of them, spread over the suite; 0: all")
+    ] = 0,
     seen: Annotated[
         Path | None, typer.Option(help="a training set: its tools are reported apart from others")
     ] = None,
@@ -110,14 +112,17 @@ def measure(
 
 
 def artifact_digest(spec: str) -> str:
-    """The SHA-256 of the model at a path: the manifest's, or the file's own; empty for other callers."""
+    """The SHA-256 of the model at a path: the manifest's, or the file's own; empty for other callers.
+
+    ToolfinchError for an artifact that is not what its manifest says: the report would name another model.
+    """
     from toolfinch import artifact
 
     path = Path(spec)
     if path.is_file():
         return artifact.sha256(path)
     if (path / artifact.MANIFEST).is_file():
-        return artifact.load(path).digest()
+        return artifact.verify(path).digest()
     digests = [artifact.sha256(shard) for shard in sorted(path.glob("*.safetensors"))]
     if len(digests) > 1:
         return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -21,7 +21,7 @@ def run(
     out: Annotated[Path, typer.Option(help="folder for the artifact")],
     data: Annotated[str, typer.Option(help="dataset whose prompts parity is measured on")] = "frozen_200",
     formats: Annotated[
-        str, typer.Option(help="comma-separated: safetensors, bf16, f16, f32, q8_0, q5_k_m, q4_k_m")
+        str, typer.Option(help="comma-separated: safetensors, bf16, f16, f32, q8_0, q6_k, q5_k_m, q4_k_m")
     ] = "safetensors,bf16,q8_0",
     dialect: Annotated[str, typer.Option(help="how it writes calls, if its folder does not say")] = "",
     prompts: Annotated[int, typer.Option(min=1, help="how many prompts parity is measured on")] = 24,

@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     except (ToolfinchError, OSError) as error:
         if debug:
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {line_of(error)}", file=sys.stderr)
         if isinstance(error, ToolfinchError) and error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         raise SystemExit(error.exit_code if isinstance(error, ToolfinchError) else 1) from None
@@ -73,6 +73,13 @@ def main(argv: list[str] | None = None) -> None:
         if stop.code == 130:  # typer's word for Ctrl-C
             print(f"\n{verb}: stopped", file=sys.stderr)
         raise
+
+
+def line_of(error: ToolfinchError | OSError) -> str:
+    """What to tell the user: for an error of the system the path and what is wrong, without its number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def run_verb(verb: str, arguments: list[str]) -> None:

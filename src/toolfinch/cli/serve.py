@@ -16,9 +16,6 @@ def run(
     port: Annotated[int, typer.Option(help="0 takes a free one")] = 8000,
     dialect: Annotated[str, typer.Option(help="how it writes calls, if the model does not say")] = "",
 ) -> None:
-    from toolfinch import models
     from toolfinch.serve.run import serve
 
-    serve(
-        str(models.HERE / model) if model in models.packaged() else model, host, port, dialect=dialect or None
-    )
+    serve(model, host, port, dialect=dialect or None)

@@ -16,7 +16,7 @@ def run(
     dataset: Annotated[Path, typer.Argument(help="a JSONL file that `toolfinch data` wrote")],
     base: Annotated[str, typer.Option(help="the base model whose tokens are shown")] = "fledgling",
     dialect: Annotated[str, typer.Option(help="how the base writes calls, if its folder does not say")] = "",
-    rows: Annotated[int, typer.Option(help="how many conversations")] = 1,
+    rows: Annotated[int, typer.Option(min=1, help="how many conversations")] = 1,
 ) -> None:
     from rich.console import Console
     from rich.text import Text

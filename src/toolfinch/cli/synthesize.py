@@ -15,7 +15,7 @@ from toolfinch.cli.progress import say
 
 def run(
     out: Annotated[Path, typer.Option(help="the JSONL file to write (.gz compresses)")],
-    n: Annotated[int, typer.Option(help="how many conversations")] = 1000,
+    n: Annotated[int, typer.Option(min=1, help="how many conversations")] = 1000,
     tools: Annotated[
         Path | None, typer.Option(help="your tools; without it, the fifteen built-in ones")
     ] = None,

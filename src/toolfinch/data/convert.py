@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from toolfinch.artifact import write_atomically
 from toolfinch.data import curate, dataset
 from toolfinch.data.readers import openai_chat
 from toolfinch.data.split import FRACTIONS, by_id, split
@@ -74,7 +75,10 @@ def build(
         steps.append(step)
         if not kept:
             why = ", ".join(f"{reason} ({n})" for reason, n in [*step.reasons.items()][:3])
-            raise DataError(f"{', '.join(map(str, paths))}: no conversation is left after {name!r}: {why}")
+            raise DataError(
+                f"{', '.join(map(str, paths))}: no conversation is left after {name!r}: {why}",
+                hint="" if tools or any(c.tools for c in found.values()) else "give the tools: --tools FILE",
+            )
     return Built(split(kept, fractions, seed=seed, group=group), curate.Funnel(tuple(steps)), tuple(reports))
 
 
@@ -85,5 +89,5 @@ def write(built: Built, folder: Path, *, suffix: str = ".jsonl.gz") -> dict[str,
         if conversations:
             files[side] = folder / f"{side}{suffix}"
             dataset.write_dataset(files[side], conversations)
-    (folder / "funnel.md").write_text(built.funnel.to_markdown())
+    write_atomically(folder / "funnel.md", built.funnel.to_markdown().encode())
     return files

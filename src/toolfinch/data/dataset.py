@@ -22,6 +22,8 @@ from toolfinch.message import Message, from_openai, to_openai
 from toolfinch.tool import Tool, read_with_repairs, to_record
 
 GZIP = b"\x1f\x8b"
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading JSON raises; the last for thousands of nested brackets."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -68,14 +70,17 @@ class ToolLists:
         if text not in self._lists:
             try:
                 items = _TOOLS.decode(text)
-            except msgspec.DecodeError as error:
+            except NOT_JSON as error:
                 raise DataError(f"tools: {error}") from error
             self._lists[text] = unique(self._tool(bytes(item), f"tools[{i}]") for i, item in enumerate(items))
         return self._lists[text]
 
     def _tool(self, text: bytes, where: str) -> Tool:
         if text not in self._tools:
-            raw = msgspec.json.decode(text)
+            try:
+                raw = msgspec.json.decode(text)
+            except NOT_JSON as error:
+                raise DataError(f"{where}: not JSON ({error})") from error
             if isinstance(raw, str):
                 if raw not in self.catalogue:
                     raise DataError(f"{where}: {raw!r} is a name without a schema, and no tool file has it")
@@ -106,6 +111,8 @@ def scan(path: Path, *, rows: bool = True) -> Iterator[tuple[int, bytes]]:
     Raises DataError for a file that is missing, empty, binary or cut in its compression, and with `rows` for
     one that is a JSON list.
     """
+    if path.is_dir():
+        raise DataError(f"{path}: a folder; expected a file")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     number = 0
@@ -140,7 +147,7 @@ def decode(line: bytes) -> Row:
         return _ROW.decode(line)
     except msgspec.ValidationError as error:
         raise DataError(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise DataError(f"not JSON ({error})") from error
 
 
@@ -179,7 +186,7 @@ def read_dataset(path: Path) -> Iterator[Conversation]:
         try:
             row = decode(line)
             if not isinstance(row.id, str):
-                raise DataError("id: missing")
+                raise DataError("id: missing", hint="a log becomes a dataset with `toolfinch data`")
             if row.id in ids:
                 raise DataError(f"id: {row.id!r} is given twice")
             messages = read_messages(row.messages)

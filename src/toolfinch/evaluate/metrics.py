@@ -102,12 +102,12 @@ def _mean(counts: Counts, unit: Unit = "rate") -> Of:
         if not below.sum():
             return Figure(None, None, None, 0, unit)
         value = float(top.sum() / below.sum())
-        if unit == "rate" and value in (0.0, 1.0):
-            # No resample can differ, and the bootstrap would claim certainty. A mean of values within
-            # [0, 1] spreads no more than a rate does, so Wilson's interval holds.
+        interval = bootstrap(clusters, ratio(top, below)) or (value, value)
+        if unit == "rate" and interval[1] - interval[0] < 1e-9:
+            # No resample differs (all are 0 or 1, or there is one conversation), and the bootstrap would
+            # claim certainty. A mean of values within [0, 1] spreads no more than a rate does, so Wilson's
+            # interval holds.
             interval = clustered_wilson(top, below, clusters)
-        else:
-            interval = bootstrap(clusters, ratio(top, below)) or (value, value)
         return Figure(value, *interval, int(np.count_nonzero(below)), unit)
 
     return of

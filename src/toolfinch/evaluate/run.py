@@ -122,7 +122,7 @@ def _kept(path: Path | None) -> Iterator[tuple[dict[str, Reply], Callable[[Line]
                 break  # a run was killed while it wrote this line
             try:
                 line = msgspec.json.decode(raw, type=Line)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise DataError(f"{path}:{row}: not a result ({error})", hint="move the file away") from error
             whole += len(raw)
             if line.reply.stop != "error":

@@ -27,7 +27,7 @@ def base_folder(base: str) -> Path:
     if (folder / "config.json").is_file():
         return folder
     raise UsageError(
-        f"base {base!r}: no model of that name ships with the package, and no folder holds its config.json",
+        f"{base!r}: no model of that name ships with the package, and no folder holds its config.json",
         hint=f"packaged: {', '.join(packaged()) or 'none'}; from the hub: hf download {base} "
-        f"--local-dir {Path(base).name}, then base = {Path(base).name!r}",
+        f"--local-dir {Path(base).name}, then give {Path(base).name}",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import signal
 import socket
 import sys
@@ -87,7 +88,8 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise UsageError(f"{host}:{port}: no such address ({error})") from error
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name != "nt":  # there it would let two servers have one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)  # a second server is refused from here on, not only once the model is loaded
     except OSError as error:

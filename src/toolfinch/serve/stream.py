@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from toolfinch.caller import Delta, Reply, StreamingCaller, ToolCaller
+from toolfinch.errors import ToolfinchError
 from toolfinch.serve import wire
 
 DONE = b"data: [DONE]\n\n"
@@ -42,6 +43,8 @@ async def work(
                         put(item)
                         if stopped.is_set():
                             return
+                # Nobody waits any more where a reply came; where none did, nobody may wait for ever.
+                put(ToolfinchError("the caller's stream ended without a reply"))
             except Exception as error:  # noqa: BLE001  (raised again where the request is)
                 put(error)
 

@@ -109,10 +109,10 @@ def read_tools(path: Path) -> tuple[Tool, ...]:
     lines = [line for _, line in dataset.scan(path, rows=False)]
     try:
         raw: Any = msgspec.json.decode(b"\n".join(lines))
-    except msgspec.DecodeError as whole:
+    except dataset.NOT_JSON as whole:
         try:
             raw = [msgspec.json.decode(line) for line in lines]
-        except msgspec.DecodeError:
+        except dataset.NOT_JSON:
             raise DataError(f"{path}: neither JSON nor JSON lines: {whole}") from whole
     try:
         tools = dataset.unique(read_with_repairs(one, f"{path}: {where}")[0] for where, one in _each(raw))
