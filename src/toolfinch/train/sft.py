@@ -10,7 +10,9 @@ Left out: full fine-tuning, packing (it leaks between documents on hybrid models
 from __future__ import annotations
 
 import math
+import re
 import signal
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -116,7 +118,7 @@ def train_lora(
         packing=False,
         bf16=True,
         use_cpu=not on_gpu,
-        gradient_checkpointing=options.gradient_checkpointing,
+        activation_checkpointing=options.gradient_checkpointing,
         dataloader_pin_memory=on_gpu,
         dataset_kwargs={"skip_prepare_dataset": True},
         report_to=[],
@@ -158,8 +160,13 @@ def train_lora(
             group = options.batch_size * options.accumulation
             return ByLength(group, lengths=[len(row.ids) for row in train])
 
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if not on_gpu else "auto")
+    # PEFT warns about an exclusion that excludes nothing, and few models have what is excluded.
+    excluded = any(exclude.fullmatch(name) for name, _ in model.named_modules())
+    # TRL asks for a property under its old name.
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     trainer = Trainer(
-        model=AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if not on_gpu else "auto"),
+        model=model,
         processing_class=AutoTokenizer.from_pretrained(base),
         args=config,
         train_dataset=Dataset.from_list(_columns(train)),
@@ -169,7 +176,7 @@ def train_lora(
             lora_alpha=options.lora.alpha,
             lora_dropout=options.lora.dropout,
             target_modules=options.lora.targets,
-            exclude_modules=options.lora.exclude,
+            exclude_modules=options.lora.exclude if excluded else None,
             task_type="CAUSAL_LM",
         ),
         callbacks=[Progress()],
