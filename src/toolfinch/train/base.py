@@ -134,9 +134,11 @@ def train_base(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    vocabulary = AutoTokenizer.from_pretrained(tokenizer)
+    vocabulary = AutoTokenizer.from_pretrained(tokenizer, local_files_only=True)
     if recipe.start:
-        model = AutoModelForCausalLM.from_pretrained(base_folder(recipe.start), dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(
+            base_folder(recipe.start), dtype=torch.float32, local_files_only=True
+        )
     else:
         model = new_model(
             recipe.shape, recipe.vocabulary.size, vocabulary.eos_token_id, vocabulary.pad_token_id

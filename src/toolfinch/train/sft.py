@@ -84,6 +84,10 @@ def train_lora(
     if not train:
         raise UsageError("no rows to train on")
     try:
+        exclude = re.compile(options.lora.exclude)
+    except re.error as error:
+        raise UsageError(f"sft.lora.exclude: not a regular expression: {error}") from error
+    try:
         import torch
         from datasets import Dataset
         from peft import LoraConfig
@@ -160,14 +164,16 @@ def train_lora(
             group = options.batch_size * options.accumulation
             return ByLength(group, lengths=[len(row.ids) for row in train])
 
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if not on_gpu else "auto")
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=torch.float32 if not on_gpu else "auto", local_files_only=True
+    )
     # PEFT warns about an exclusion that excludes nothing, and few models have what is excluded.
     excluded = any(exclude.fullmatch(name) for name, _ in model.named_modules())
     # TRL asks for a property under its old name.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     trainer = Trainer(
         model=model,
-        processing_class=AutoTokenizer.from_pretrained(base),
+        processing_class=AutoTokenizer.from_pretrained(base, local_files_only=True),
         args=config,
         train_dataset=Dataset.from_list(_columns(train)),
         eval_dataset=Dataset.from_list(_columns(validation)) if validation else None,
