@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +17,10 @@ import msgspec
 
 from toolfinch.artifact import Origin
 from toolfinch.errors import MissingDependency, UsageError
-from toolfinch.example import Conversation
+from toolfinch.example import Conversation, examples
 from toolfinch.export.label import label
 from toolfinch.models import base_folder
+from toolfinch.train.copying import copy_rows, copying
 from toolfinch.train.corpus import read_corpora, render_rows, write_corpus
 from toolfinch.train.pretrain import Optimisation, Shape, new_model, pretrain
 from toolfinch.train.render import renderer_for
@@ -61,6 +63,12 @@ class BaseRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vocabulary: Vocabulary = Vocabulary()
     shape: Shape = Shape()
     optimisation: Optimisation = Optimisation()
+
+
+PROBED = Text(forged=200, builtin=0, parts=1, seed=-2)
+"""Invented tools, on which copying is measured while the network trains; no corpus holds these conversations."""
+PROBES = 200
+"""Decisions that are measured."""
 
 
 def conversations(text: Text, part: int) -> Iterator[Conversation]:
@@ -144,7 +152,16 @@ def train_base(
             recipe.shape, recipe.vocabulary.size, vocabulary.eos_token_id, vocabulary.pad_token_id
         )
     say(f"model: {sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters")
-    pretrain(model, read_corpora(parts), recipe.optimisation, out / "run", say)
+    decisions = (decision for one in conversations(PROBED, 0) for decision in examples(one))
+    rows = copy_rows(islice(decisions, PROBES), renderer_for(str(tokenizer), "hermes"))
+    pretrain(
+        model,
+        read_corpora(parts),
+        recipe.optimisation,
+        out / "run",
+        say,
+        lambda worker: copying(worker, rows),
+    )
     finished = out / "model"
     model.to("cpu", torch.bfloat16).save_pretrained(finished)
     _copy_tokenizer(tokenizer, finished)

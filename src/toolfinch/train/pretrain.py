@@ -93,10 +93,11 @@ def pretrain(
     options: Optimisation,
     folder: Path,
     say: Callable[[str], None],
+    probe: Callable[[Any], dict[str, float]] | None = None,
 ) -> None:
     """Train `model` (float32) in place; checkpoints and `log.jsonl` go to `folder`.
 
-    Resumes from `folder/checkpoint.pt` where there is one. The step is not compiled: on a CPU that gained
+    What `probe` measures at every checkpoint goes to `copying.jsonl`. Resumes from `folder/checkpoint.pt` where there is one. The step is not compiled: on a CPU that gained
     nothing once rows differ in length.
     """
     import torch
@@ -142,6 +143,11 @@ def pretrain(
             partial,
         )
         partial.replace(checkpoint)
+        if probe is not None:
+            line = {"step": state["step"], "tokens": state["tokens"], **probe(worker)}
+            with (folder / "copying.jsonl").open("a") as measured:
+                measured.write(json.dumps(line) + "\n")
+            say(", ".join(f"{name} {value}" for name, value in line.items()))
 
     hidden = model.config.hidden_size
 

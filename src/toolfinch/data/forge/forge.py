@@ -2,7 +2,7 @@
 
     for conversation in forge(10_000, seed=1): ...
 
-Each conversation invents its tools (`invent.py`, over `domains.txt`), offers 1 to 12 of them with siblings
+Each conversation invents its tools (`invent.py`, over `domains.txt`), offers 1 to 14 of them with siblings
 and strangers among them, and plays 1 to 8 episodes (`episodes.py`): calls, parallel and chained calls,
 missing values asked for, requests that no tool fits, failures, small talk, questions already answered. Gold
 calls are valid against their schemas and every value is in the conversation or follows from it. The i-th
@@ -28,8 +28,8 @@ from toolfinch.data.forge.talk import Talk, first_day
 from toolfinch.data.forge.values import Today, say_date
 from toolfinch.example import Conversation, expected
 
-_SIZES = (1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 6, 7, 9, 12)
-_LENGTHS = (*(1,) * 8, *(2,) * 6, *(3,) * 4, 4, 5, 6, 8)
+_SIZES = (1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 8, 8, 9, 10, 10, 11, 12, 14)
+_LENGTHS = (1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 6, 8)
 _DRAWS = tuple(episode for episode, weight in EPISODES for _ in range(weight))
 
 

@@ -13,19 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from toolfinch.data.synthesize.compose import compose, fits
+from toolfinch.data.synthesize.flow import complex_multi_step, multi_tool_sequential
 from toolfinch.data.synthesize.grammar import World
 from toolfinch.data.synthesize.linked import linked
 from toolfinch.data.synthesize.rand import Rand
 from toolfinch.data.synthesize.reason import any_reasoning, reasoning_heavy
 from toolfinch.data.synthesize.recover import error_recovery
 from toolfinch.data.synthesize.request import Asking, Request
-from toolfinch.data.synthesize.scenarios import (
-    complex_multi_step,
-    multi_tool_parallel,
-    multi_tool_sequential,
-    no_tool_needed,
-    single_tool,
-)
+from toolfinch.data.synthesize.scenarios import multi_tool_parallel, no_tool_needed, single_tool
 from toolfinch.data.synthesize.schema_skill import schema_skill
 from toolfinch.data.synthesize.skill import builtin_skills
 from toolfinch.errors import UsageError
@@ -52,13 +47,13 @@ ANY_WRITERS: dict[str, Writer] = {
 }
 """The same for tools without chains and puzzles of their own."""
 WEIGHTS: dict[str, float] = {
-    "single_tool": 0.24,
-    "multi_tool_parallel": 0.13,
-    "multi_tool_sequential": 0.11,
-    "no_tool_needed": 0.25,
-    "error_recovery": 0.09,
-    "reasoning_heavy": 0.12,
-    "complex_multi_step": 0.06,
+    "single_tool": 0.20,
+    "multi_tool_parallel": 0.16,
+    "multi_tool_sequential": 0.15,
+    "no_tool_needed": 0.22,
+    "error_recovery": 0.08,
+    "reasoning_heavy": 0.10,
+    "complex_multi_step": 0.09,
 }
 """How often each scenario is drawn, per request."""
 

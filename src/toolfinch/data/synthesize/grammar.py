@@ -125,12 +125,14 @@ Fill: TypeAlias = Callable[[str], tuple[Any, str]]
 class Text:
     """A text being written: pieces, which of them are values, and the values by slot."""
 
-    __slots__ = ("fixed", "pieces", "values")
+    __slots__ = ("exact", "fixed", "pieces", "values")
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
         self.fixed: list[bool] = []
         self.values: dict[str, Any] = {}
+        self.exact = False
+        """Whether some words give a value without writing it ("in Fahrenheit"), so that none can be spared."""
 
     def __str__(self) -> str:
         return "".join(self.pieces)
@@ -145,6 +147,7 @@ class Text:
         self.pieces += other.pieces
         self.fixed += other.fixed
         self.values.update(other.values)
+        self.exact = self.exact or other.exact
         if capital and other.pieces and not other.fixed[0]:
             self.pieces[start] = other.pieces[0][:1].upper() + other.pieces[0][1:]
 
@@ -159,6 +162,7 @@ def write(template: Template, rand: Rand, fill: Fill, text: Text) -> Text:
             write(rand.pick(part.options), rand, fill, text)
         elif isinstance(part, Set):
             text.values[part.name] = part.value
+            text.exact = True
         else:
             _write_slot(part, rand, fill, text)
     return text
@@ -216,6 +220,39 @@ def roughen(text: Text, rand: Rand) -> str:
             pieces = [*pieces]
             pieces[longest] = typo(pieces[longest], rand)
     return "".join(pieces)
+
+
+def blur(text: Text, rand: Rand) -> None:
+    """Make a few of the template's own words strange, or drop them, unless none can be spared."""
+    if text.exact:
+        return
+    for i, piece in enumerate(text.pieces):
+        if text.fixed[i]:
+            continue
+        kept = []
+        for word in piece.split(" "):
+            if len(word) > 2 and word.isalpha() and word.lower() not in _DECIDING and rand.chance(0.1):
+                if rand.chance(0.3):
+                    continue
+                word = coined(rand)
+            kept.append(word)
+        text.pieces[i] = " ".join(kept)
+
+
+_DECIDING = frozenset(
+    "first last top best before after then once not never without only both each every none instead".split()
+)
+"""Words that are never made strange: another one would ask for something else."""
+
+
+def coined(rand: Rand) -> str:
+    """A word that is none, such as brelo."""
+    start = "".join(rand.pick(_ONSETS) + rand.pick("aeiou") for _ in range(rand.between(1, 3)))
+    return start + rand.pick(_CODAS)
+
+
+_ONSETS = "b br ch d dr f fl g gl h j k kr l m n p pl pr qu r s sh sk st t th tr v w y z".split()
+_CODAS = ("", "", *"ck d ft g ld ll m n nd nt p rd rk rn sh st t x".split())
 
 
 def typo(text: str, rand: Rand) -> str:

@@ -252,25 +252,3 @@ BUILTIN_MOCKS: dict[str, Callable[[dict[str, Any], Rand, World], Made]] = {
     "execute_python": output,
     "shell_command": output,
 }
-
-TRANSIENT = (
-    "request timed out",
-    "service unavailable",
-    "rate limit exceeded",
-    "connection lost",
-    "database is locked",
-)
-"""Failures after which the same call may be tried again."""
-
-
-def fail(error: str, rand: Rand) -> Result:
-    """A tool's failure, in one of the shapes that tools use."""
-    payload = rand.pick(
-        (
-            {"error": error},
-            {"ok": False, "error": error},
-            {"status": "error", "message": error},
-            f"Error: {error}",
-        )
-    )
-    return Result(encode(payload), {"error": error}, is_error=True)

@@ -56,7 +56,7 @@ def reported(asking: Asking) -> Request:
     text = ask_for(tool, asking)
     error = _error(tool, asking)
     turns: list[Turn] = [
-        roughen(text, rand),
+        asking.typed(text),
         (_failed(tool, text.values, error, asking),),
         report(error, asking),
     ]
@@ -76,7 +76,7 @@ def retried(asking: Asking) -> Request | None:
     text = ask_for(tool, asking)
     error = rand.pick(TRANSIENT)
     first = _failed(tool, text.values, f"{error}, {rand.pick(HINTS)}", asking)
-    turns: list[Turn] = [roughen(text, rand), (first,)]
+    turns: list[Turn] = [asking.typed(text), (first,)]
     if rand.chance(0.7):
         second = asking.call(tool, text.values)
         turns += [(second,), answer([second], asking)]

@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from toolfinch.data.synthesize.grammar import Fill, Section, Template, Text, World, phrases, write
+from toolfinch.data.synthesize.grammar import (
+    Fill,
+    Section,
+    Template,
+    Text,
+    World,
+    blur,
+    phrases,
+    roughen,
+    write,
+)
 from toolfinch.data.synthesize.mocks import Result, encode
 from toolfinch.data.synthesize.rand import Rand
 from toolfinch.data.synthesize.samplers import sample, variants
 from toolfinch.data.synthesize.skill import Skill
 from toolfinch.example import Kind
+
+STRANGE = 0.3
+"""Share of the training requests in which some words may be made strange."""
 
 
 class Call(NamedTuple):
@@ -92,6 +105,12 @@ class Asking:
 
     def say(self, section: Section, shown: Mapping[str, Any] | None = None) -> str:
         return str(self.write(self.rand.pick(section), "", shown))
+
+    def typed(self, text: Text) -> str:
+        """A request as a person types it. In training some have strange words, as no template has all words."""
+        if self.world == "train" and self.rand.chance(STRANGE):
+            blur(text, self.rand)
+        return roughen(text, self.rand)
 
     def call(self, tool: str, args: dict[str, Any]) -> Call:
         """A call that succeeds."""

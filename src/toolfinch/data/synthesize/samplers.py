@@ -13,13 +13,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from toolfinch.data.synthesize.grammar import Text, World, phrases, write
+from toolfinch.data.synthesize.grammar import Text, World, coined, phrases, write
 from toolfinch.data.synthesize.rand import Rand
 
 WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 MONTHS = "January February March April May June July August September October November December".split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 YEARS: dict[World, tuple[int, ...]] = {"train": (2023, 2024, 2025, 2026), "heldout": (2027, 2028, 2029)}
+UNHEARD = 0.15
+"""Share of the words drawn from a training pool that are invented instead: what is copied may be any word."""
+_REAL = frozenset({"ext", "package", "sky", "status", "tld", "weekday", "zone"})
+"""Pools whose words a tool's world knows all of."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CODE = "abcdefghjkmnpqrstuvwxyz0123456789"
 _CODE_END: dict[World, str] = {"train": "abcdefghjkm01234", "heldout": "npqrstuvwxyz56789"}
@@ -47,6 +51,8 @@ def sample(kind: str, rand: Rand, world: World) -> tuple[Any, str]:
     pool = words(world).get(kind)
     if pool is not None:
         word = rand.pick(pool)
+        if world == "train" and kind not in _REAL and rand.chance(UNHEARD):
+            word = coined(rand).capitalize() if word[0].isupper() else coined(rand)
         return word, word
     if kind[0].isupper():
         _, text = sample(kind.lower(), rand, world)
@@ -68,6 +74,8 @@ def _same(make: Callable[[Rand, World], str]) -> Callable[[Rand, World], tuple[A
 
 def rare(rand: Rand, world: World) -> str:
     """An invented name, such as Dorvekaton."""
+    if world == "train" and rand.chance(0.4):
+        return coined(rand).capitalize()
     pools = words(world)
     name = "".join(rand.pick(pools["syllable"]) for _ in range(rand.between(2, 3))) + rand.pick(pools["tail"])
     return name[0].upper() + name[1:]

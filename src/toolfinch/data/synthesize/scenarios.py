@@ -70,17 +70,22 @@ def single_tool(asking: Asking) -> Request:
     tool = asking.rand.pick(asking.names)
     text = ask_for(tool, asking)
     call = asking.call(tool, text.values)
-    return Request("single_tool", (roughen(text, asking.rand), (call,), answer([call], asking)))
+    return Request("single_tool", (asking.typed(text), (call,), answer([call], asking)))
 
 
 def multi_tool_parallel(asking: Asking) -> Request:
     """Independent calls in one turn: one tool for several values, or several instructions."""
     rand = asking.rand
-    several = [tool for tool in asking.names if "multi" in asking.skills[tool].sections]
+    several = [
+        (tool, section)
+        for tool in asking.names
+        for section in asking.skills[tool].sections
+        if section.startswith("multi")
+    ]
     calls: list[Call] = []
-    if several and rand.chance(0.45):
-        tool = rand.pick(several)
-        text = asking.write(rand.pick(asking.skills[tool].sections["multi"]), tool)
+    if several and rand.chance(0.3):
+        tool, section = rand.pick(several)
+        text = asking.write(rand.pick(asking.skills[tool].sections[section]), tool)
         many = next(name for name, value in text.values.items() if isinstance(value, list))
         calls = [asking.call(tool, {**text.values, many: value}) for value in text.values[many]]
     else:
@@ -99,7 +104,7 @@ def multi_tool_parallel(asking: Asking) -> Request:
             calls.append(call)
         if rand.chance(0.5):
             text = wrap(text, asking)
-    return Request("multi_tool_parallel", (roughen(text, rand), tuple(calls), answer(calls, asking)))
+    return Request("multi_tool_parallel", (asking.typed(text), tuple(calls), answer(calls, asking)))
 
 
 class Chain(NamedTuple):
@@ -139,18 +144,26 @@ def chains(world: World) -> tuple[Chain, ...]:
     return tuple(found)
 
 
-def chained(asking: Asking, chain: Chain, scenario: str) -> Request:
-    """A request whose later calls use earlier results. With `>>`, the user asks for the rest afterwards."""
-    rand = asking.rand
+Worded = Sequence[tuple[Text, dict[int, dict[str, Any]]]]
+"""What the user says for each part of a chain, and the arguments that the words give, by step."""
+
+
+def chained(asking: Asking, chain: Chain, scenario: str, worded: Worded = ()) -> Request:
+    """A request whose later calls use earlier results. With `>>`, the user asks for the rest afterwards.
+
+    The words are the chain's own templates' unless `worded` has them, part by part.
+    """
     calls: list[Call] = []
     turns: list[Turn] = []
     for number, part in enumerate(chain.parts):
-        if number < len(chain.parts) - 1:
+        if worded:
+            text, given = worded[number]
+        elif number < len(chain.parts) - 1:
             text = ask_for(chain.tools[part[0]], asking)
-            given: dict[int, dict[str, Any]] = {part[0]: text.values}
+            given = {part[0]: text.values}
         else:
             text, given = _steps(asking, chain)
-        turns.append(roughen(text, rand))
+        turns.append(asking.typed(text))
         for step in part:
             args = given.setdefault(step, {})
             for target, name, giver, fact in chain.binds:
@@ -185,17 +198,10 @@ def _steps(asking: Asking, chain: Chain) -> tuple[Text, dict[int, dict[str, Any]
     return text, given
 
 
-def _chain(asking: Asking, scenario: str, lengths: range) -> Request | None:
+def written_chain(asking: Asking, scenario: str, lengths: range) -> Request | None:
+    """One of the chains that are written out as a whole."""
     found = [c for c in chains(asking.world) if len(c.tools) in lengths and set(c.tools) <= set(asking.names)]
     return chained(asking, asking.rand.pick(found), scenario) if found else None
-
-
-def multi_tool_sequential(asking: Asking) -> Request | None:
-    return _chain(asking, "multi_tool_sequential", range(2, 3))
-
-
-def complex_multi_step(asking: Asking) -> Request | None:
-    return _chain(asking, "complex_multi_step", range(3, 9))
 
 
 def no_tool_needed(asking: Asking) -> Request | None:
@@ -255,7 +261,7 @@ def removed(asking: Asking) -> Request | None:
     else:
         text = ask_for(tool, asking)
     absent = skill.substitutes | {tool}
-    return Request("no_tool_needed", (roughen(text, asking.rand), decline(asking)), absent)
+    return Request("no_tool_needed", (asking.typed(text), decline(asking)), absent)
 
 
 def recall(asking: Asking) -> Request:
@@ -266,7 +272,7 @@ def recall(asking: Asking) -> Request:
     call = asking.call(tool, text.values)
     said = answer([call], asking)
     again = asking.say(asking.shared("common", "recall"))
-    turns = (roughen(text, rand), (call,), said, again, said)
+    turns = (asking.typed(text), (call,), said, again, said)
     return Request("single_tool", turns, later=(4, "no_tool_needed"))
 
 
@@ -294,9 +300,9 @@ def missing(asking: Asking) -> Request | None:
     tool, name = rand.pick(pairs)
     sections = asking.skills[tool].sections
     text = asking.write(rand.pick(sections[f"missing {name}"]), tool)
-    turns: list[Turn] = [roughen(text, rand), Said("ask", asking.say(sections[f"ask {name}"], text.values))]
+    turns: list[Turn] = [asking.typed(text), Said("ask", asking.say(sections[f"ask {name}"], text.values))]
     if rand.chance(0.6):
         reply = asking.write(rand.pick(sections[f"reply {name}"]), tool)
         call = asking.call(tool, {**text.values, **reply.values})
-        turns += [roughen(reply, rand), (call,), answer([call], asking)]
+        turns += [asking.typed(reply), (call,), answer([call], asking)]
     return Request("no_tool_needed", tuple(turns), later=(2, "single_tool"), present=frozenset({tool}))
