@@ -38,7 +38,7 @@ def test_packaged_recipes_load_and_name_their_command(path: Path) -> None:
             epochs=st.floats(0.1, 100),
             learning_rate=st.floats(1e-9, 1),
             gradient_checkpointing=st.booleans(),
-            lora=st.builds(Lora, targets=st.text() | st.lists(st.text())),
+            lora=st.none() | st.builds(Lora, targets=st.text() | st.lists(st.text())),
         ),
     )
 )
@@ -57,6 +57,7 @@ def test_saved_recipe_reads_back(tmp_path_factory: pytest.TempPathFactory, recip
         (b"data = 'x'\nmax_tokens = 1.5\n", "max_tokens: expected int, got float"),
         (b"data = 'x'\n[sft]\nbatch_size = 0\n", "sft.batch_size: expected int >= 1"),
         (b"data = 'x'\n[sft]\nwarmup = 3.0\n", "sft.warmup: expected float <= 1"),
+        (b"data = 'x'\n[sft]\nprecision = 'fp8'\n", "sft.precision: invalid enum value 'fp8'"),
     ],
 )
 def test_wrong_recipes_name_file_and_key(text: bytes, says: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from toolfinch.errors import UsageError
 from toolfinch.train.job import TrainRecipe, claim
 from toolfinch.train.pretrain import Optimisation, rate_at
 from toolfinch.train.render import Rendered
-from toolfinch.train.sft import Lora, Sft, train_lora
+from toolfinch.train.sft import Lora, Sft, train_sft
 
 ENVIRONMENT = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
 
@@ -170,15 +170,17 @@ def test_checkpoints_of_another_recipe_or_other_data_are_not_resumed(tmp_path: P
 def test_a_resumed_run_reads_the_rows_that_were_left(tmp_path: Path) -> None:
     """Resumed in the middle of the second epoch, it ends with the weights of the run that was not stopped."""
     from safetensors.torch import load_file
+    from transformers import AutoTokenizer
 
     base = tiny_model(tmp_path / "base", "qwen3")
     rows = [Rendered([*range(9, 21 + i)], [True] * (12 + i), (f"c/{i}",)) for i in range(12)]
     options = Sft(epochs=2, batch_size=4, checkpoint_steps=4, learning_rate=1e-2, lora=Lora(rank=4, alpha=8))
     out, said = tmp_path / "out", list[str]()
-    train_lora(base, rows, [], options, out, said.append)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    train_sft(base, tokenizer, rows, [], options, out, said.append)
     whole = load_file(out / "adapter" / "adapter_model.safetensors")
     shutil.rmtree(out / "checkpoints" / "checkpoint-6")
-    train_lora(base, rows, [], options, out, said.append)
+    train_sft(base, tokenizer, rows, [], options, out, said.append)
     assert "resuming from checkpoint-4" in said
     resumed = load_file(out / "adapter" / "adapter_model.safetensors")
     assert all(resumed[name].equal(weight) for name, weight in whole.items())

@@ -221,6 +221,52 @@ def with_vision(folder: Path, out: Path) -> Path:
     return out
 
 
+def tiny_opt(folder: Path) -> Path:
+    """A random OPT with OPT-350m's oddities, as the files that it is published as.
+
+    Embeddings narrower than the layers, norms after them, one token that begins and ends a text, no chat
+    template, no tokenizer.json, and weights that are not safetensors.
+    """
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import OPTConfig, OPTForCausalLM
+
+    folder.mkdir(parents=True, exist_ok=True)
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    learner.train_from_iterator(
+        TEXT * 3,
+        trainers.BpeTrainer(
+            vocab_size=512,
+            special_tokens=special,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    learner.model.save(str(folder))
+    names = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}
+    words = {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True, "add_prefix_space": False, **names}
+    (folder / "tokenizer_config.json").write_text(json.dumps(words))
+    config = OPTConfig(
+        vocab_size=512,
+        hidden_size=64,
+        word_embed_proj_dim=32,
+        ffn_dim=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=2048,
+        do_layer_norm_before=False,
+        dropout=0.0,
+    )
+    torch.manual_seed(0)
+    model = OPTForCausalLM(config).half()
+    config.architectures = ["OPTForCausalLM"]
+    config.save_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    return folder
+
+
 def teach(folder: Path, pairs: list[tuple[str, str]], *, steps: int = 60, rate: float = 2e-3) -> Path:
     """Train the model in `folder` until it continues each text of `pairs` with the other; saved in place."""
     import torch

@@ -16,6 +16,7 @@ def run(
     dataset: Annotated[Path, typer.Argument(help="a JSONL file that `toolfinch data` wrote")],
     base: Annotated[str, typer.Option(help="the base model whose tokens are shown")] = "fledgling",
     dialect: Annotated[str, typer.Option(help="how the base writes calls, if its folder does not say")] = "",
+    template: Annotated[str, typer.Option(help="a chat template in place of the base's own")] = "",
     rows: Annotated[int, typer.Option(min=1, help="how many conversations")] = 1,
 ) -> None:
     from rich.console import Console
@@ -28,7 +29,7 @@ def run(
     from toolfinch.train.render import renderer_for
 
     folder = base_folder(base)
-    renderer = renderer_for(str(folder), artifact.find(folder, dialect=dialect).dialect)
+    renderer = renderer_for(str(folder), dialect or artifact.find(folder).dialect, template)
     console = Console(highlight=False, soft_wrap=True)
     for row in render_rows(itertools.islice(read_dataset(dataset), rows), renderer):
         text = Text()

@@ -1,4 +1,4 @@
-"""Fine-tune a base model on a dataset with LoRA, and merge the adapter into it.
+"""Fine-tune a base model on a dataset, with LoRA or in full, and leave a model folder that can be run.
 
 Example: toolfinch train demo --out runs/mine --data runs/demo/data
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def run(
     recipe: Annotated[str, typer.Argument(help="a TOML file, or the name of a packaged recipe")],
-    out: Annotated[Path, typer.Option(help="folder for checkpoints, adapter and merged model")],
+    out: Annotated[Path, typer.Option(help="folder for checkpoints, adapter and finished model")],
     data: Annotated[str, typer.Option(help="dataset folder, in place of the recipe's")] = "",
     base: Annotated[str, typer.Option(help="base model, in place of the recipe's")] = "",
 ) -> None:
@@ -37,7 +37,7 @@ def run(
 
 
 def train(recipe: TrainRecipe, out: Path, recipe_name: str) -> None:
-    """Run the job, save the resolved recipe beside it, and merge: `out/adapter`, `out/model`.
+    """Run the job, save the resolved recipe beside it, and finish the model: `out/model`.
 
     What is there already is not made again: the same call goes on where it was stopped.
     """
@@ -46,21 +46,23 @@ def train(recipe: TrainRecipe, out: Path, recipe_name: str) -> None:
     from toolfinch.export.label import label
     from toolfinch.export.merge import merge
     from toolfinch.models import base_folder
-    from toolfinch.train.job import claim, train_job
+    from toolfinch.train.job import claim, dialect_of, train_job
 
     claim(recipe, out)
     recipes.save(recipe, out / "recipe.toml", f"toolfinch train {out / 'recipe.toml'} --out {out}")
-    base = base_folder(recipe.base)
     if (out / "model" / artifact.MANIFEST).is_file():
         say(f"{out / 'model'}: made already, from the same recipe, base and data")
         return
-    if not (out / "model").exists():  # a merge is there whole or not at all
+    if not (out / "model").exists():  # it is there whole or not at all
         train_job(recipe, out, say)
-        say("merging the adapter into the base")
-        merge(out / "adapter", out / "model", base=base)
+        if recipe.sft.lora:
+            say("merging the adapter into the base")
+            merge(out / "adapter", out / "model", base=base_folder(recipe.base))
+        else:
+            (out / "full").rename(out / "model")
     label(
         out / "model",
-        dialect=artifact.find(base, dialect=recipe.dialect or "").dialect,
+        dialect=dialect_of(recipe),
         name=out.resolve().name,
         origin=Origin(
             base=recipe.base,

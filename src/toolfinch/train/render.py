@@ -5,13 +5,15 @@ write after it, its stop token included. Where the rendering of one decision is 
 (true of templates that never rewrite history), a whole conversation becomes one row with several supervised
 spans, which trains a dozen decisions for the price of one.
 
-`toolfinch show-mask` prints a rendering in colour. Left out: truncation. A row that is too long is dropped
-with its reason, by `toolfinch data` or by `train.job`, never cut.
+A call of an earlier turn is written by the chat template, the one to come by the dialect: `check_history`
+holds the first to the second. `toolfinch show-mask` prints a rendering in colour. Left out: truncation. A row
+that is too long is dropped with its reason, by `toolfinch data` or by `train.job`, never cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,10 @@ from toolfinch.dialects import chat_template
 from toolfinch.dialects.dialect import Dialect
 from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 from toolfinch.example import Example, gold_message
+from toolfinch.message import Message, ToolCall
+from toolfinch.tool import Tool
+
+HERE = Path(__file__).parent
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -43,11 +49,16 @@ class Renderer(msgspec.Struct, frozen=True):
 
     def prompt(self, example: Example) -> str:
         """The text before the decision, as served (thinking off)."""
+        return self._text(example.messages, example.tools, add_generation_prompt=True)
+
+    def _text(
+        self, messages: Sequence[Message], tools: Sequence[Tool], *, add_generation_prompt: bool
+    ) -> str:
         return chat_template.render(
             self.template,
-            example.messages,
-            example.tools,
-            add_generation_prompt=True,
+            messages,
+            tools,
+            add_generation_prompt=add_generation_prompt,
             bos_token=self.tokenizer.bos_token or "",
             eos_token=self.tokenizer.eos_token or "",
             enable_thinking=False,
@@ -82,6 +93,27 @@ class Renderer(msgspec.Struct, frozen=True):
             row.names.append(example.id)
         return [self._encode(row) for row in out]
 
+    def check_history(self, messages: Sequence[Message], tools: Sequence[Tool]) -> None:
+        """Raise ToolfinchError where the template shows a call that was made otherwise than it was made.
+
+        Some templates drop calls (Phi 3.5), keep the first alone (gpt-oss) or write arguments as a string, all
+        without a word: the model would learn from a false history.
+        """
+        for i, message in enumerate(messages):
+            if not message.calls:
+                continue
+            before = self._text(messages[:i], tools, add_generation_prompt=False)
+            after = self._text(messages[: i + 1], tools, add_generation_prompt=False)
+            shared = len(os.path.commonprefix((before, after)))  # noqa: RUF071  (characters are meant)
+            turn = after[after.rfind("\n", 0, shared) + 1 :]  # a template may rewrite what came before
+            shown = self.dialect.parse(turn, tools).calls[-len(message.calls) :]
+            if len(shown) < len(message.calls) or not all(map(ToolCall.same, message.calls, shown)):
+                raise ToolfinchError(
+                    f"messages[{i}]: the chat template does not show its call of {message.calls[0].name!r} "
+                    f"as {self.dialect.name} writes it",
+                    hint="the recipe's dialect is not the template's, or the template loses calls",
+                )
+
     def _encode(self, row: _Row) -> Rendered:
         pieces = self.tokenizer([text for text, _ in row.spans], add_special_tokens=False)["input_ids"]
         ids: list[int] = []
@@ -105,8 +137,11 @@ class _Row:
         self.closed = False
 
 
-def renderer_for(folder: str, dialect_name: str) -> Renderer:
-    """The renderer of a transformers folder; UsageError where its tokenizer is missing something."""
+def renderer_for(folder: str, dialect_name: str, template: str = "") -> Renderer:
+    """The renderer of a transformers folder; UsageError where its tokenizer is missing something.
+
+    `template` is used in place of the folder's own chat template: a file, or the name of a packaged one.
+    """
     try:
         from transformers import AutoTokenizer
     except ImportError as error:
@@ -116,15 +151,36 @@ def renderer_for(folder: str, dialect_name: str) -> Renderer:
 
     from toolfinch.dialects import get
 
-    if not (Path(folder) / "tokenizer.json").is_file():  # transformers would make up an empty one
-        raise UsageError(f"{folder}: no tokenizer.json")
+    if not any((Path(folder) / name).is_file() for name in ("tokenizer.json", "merges.txt")):
+        raise UsageError(f"{folder}: no tokenizer.json")  # transformers would make up an empty one
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise UsageError(f"{folder}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}") from error
-    template = tokenizer.chat_template
-    if isinstance(template, dict):  # several named ones: the one that is served
-        template = template.get("tool_use") or template.get("default")
-    if not template or not tokenizer.eos_token:
-        raise UsageError(f"{folder}: the tokenizer has no {'eos_token' if template else 'chat template'}")
-    return Renderer(tokenizer, template, get(dialect_name), tokenizer.eos_token)
+    if template:
+        tokenizer.chat_template = read_template(template)
+    text = tokenizer.chat_template
+    if isinstance(text, dict):  # several named ones: the one that is served
+        text = text.get("tool_use") or text.get("default")
+    if not text:
+        hint = f"give the recipe one: template = {' or '.join(map(repr, packaged_templates()))}, or a file"
+        raise UsageError(f"{folder}: the tokenizer has no chat template", hint=hint)
+    if not tokenizer.eos_token:
+        raise UsageError(f"{folder}: the tokenizer has no eos_token")
+    return Renderer(tokenizer, text, get(dialect_name), tokenizer.eos_token)
+
+
+def packaged_templates() -> list[str]:
+    """Names of the chat templates that ship with the package, for bases that have none."""
+    return sorted(path.stem for path in HERE.glob("*.jinja"))
+
+
+def read_template(template: str) -> str:
+    """The text of a chat template by path, or by the name of a packaged one."""
+    path = Path(template)
+    if template in packaged_templates():
+        path = HERE / f"{template}.jinja"
+    if not path.is_file():
+        hint = f"give a Jinja file, or one of: {', '.join(packaged_templates())}"
+        raise UsageError(f"{template}: no such chat template", hint=hint)
+    return path.read_text(encoding="utf-8")

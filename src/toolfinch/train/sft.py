@@ -1,14 +1,15 @@
-"""LoRA supervised fine-tuning: TRL's `SFTTrainer` and PEFT over rows that `train.render` made.
+"""Supervised fine-tuning: TRL's `SFTTrainer` over rows that `train.render` made, with PEFT's LoRA or in full.
 
 `toolfinch train RECIPE --out DIR`. The rows arrive tokenized, with labels on exactly what the model will
 write, so no template is rendered and nothing is truncated in here. Checkpoints go to DIR/checkpoints; a run
-that was stopped (Ctrl-C included) goes on from the last one when the same command runs again.
+that was stopped (Ctrl-C and `kill -9` included) goes on from the last one when the same command runs again.
 
-Left out: full fine-tuning, packing (it leaks between documents on hybrid models), several machines.
+Left out: packing (it leaks between documents on hybrid models), quantised bases, several machines.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import signal
@@ -16,7 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -43,19 +44,31 @@ class Lora(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the adapter is trained."""
+    """How the base is trained."""
 
     epochs: Above0 = 3.0
     learning_rate: Above0 = 2e-4
     batch_size: Count = 8
-    """Rows a step (a row is a whole conversation where the template allows it)."""
+    """Rows read at once (a row is a whole conversation where the template allows it)."""
     accumulation: Count = 1
+    """Batches a step."""
+    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    """`adafactor` keeps far less in memory beside the weights, and takes longer."""
+    weight_decay: Share = 0.0
+    clip: Above0 = 1.0
+    """Gradients are scaled down to at most this norm."""
     warmup: Share = 0.05
-    """Share of the steps over which the rate rises; it then falls along a cosine."""
+    """Share of the steps over which the rate rises."""
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """How it then falls, to zero."""
+    precision: Literal["bf16", "fp16"] = "bf16"
+    """What is computed in. What is trained is held in float32; a frozen base is held in this."""
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     checkpoint_steps: Count = 200
     gradient_checkpointing: bool = False
-    lora: Lora = Lora()
+    """Compute activations again in the backward pass: slower, in a fraction of the memory."""
+    lora: Lora | None = None
+    """The adapter. Left out, every weight of the base is trained."""
 
 
 class Stopped(ToolfinchError):
@@ -69,29 +82,28 @@ def labels(row: Rendered) -> list[int]:
     return [t if on else -100 for t, on in zip(row.ids, row.mask, strict=True)]
 
 
-def train_lora(
+def train_sft(
     base: Path,
+    tokenizer: Any,
     train: Sequence[Rendered],
     validation: Sequence[Rendered],
     options: Sft,
     out: Path,
     say: Callable[[str], None],
 ) -> dict[str, float]:
-    """Train an adapter of `base` and save it to `out/adapter`; gives the final losses.
+    """Train `base` and give the final losses.
 
-    Raises Stopped on Ctrl-C, after writing a checkpoint.
+    Leaves an adapter in `out/adapter`, or the whole model in `out/full`, with `tokenizer` (a transformers
+    one, and its chat template) beside it. Raises Stopped on Ctrl-C, after writing a checkpoint.
     """
     if not train:
         raise UsageError("no rows to train on")
     try:
-        exclude = re.compile(options.lora.exclude)
-    except re.error as error:
-        raise UsageError(f"sft.lora.exclude: not a regular expression: {error}") from error
-    try:
         import torch
         from datasets import Dataset
-        from peft import LoraConfig
-        from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+        from peft.helpers import disable_input_dtype_casting
+        from torch.nn.functional import cross_entropy
+        from transformers import AutoModelForCausalLM, PrinterCallback, TrainerCallback
         from transformers.trainer_pt_utils import LengthGroupedSampler
         from trl import SFTConfig, SFTTrainer
     except ImportError as error:
@@ -100,6 +112,9 @@ def train_lora(
         ) from error
 
     on_gpu = torch.cuda.is_available()
+    precision = options.precision if on_gpu else "bf16"
+    if precision != options.precision:
+        say(f"{options.precision} needs a GPU: computing in {precision}")
     checkpoints = out / "checkpoints"
     steps_per_epoch = -(-len(train) // (options.batch_size * options.accumulation))
     total_steps = math.ceil(steps_per_epoch * options.epochs)
@@ -111,8 +126,11 @@ def train_lora(
         per_device_train_batch_size=options.batch_size,
         per_device_eval_batch_size=options.batch_size,
         gradient_accumulation_steps=options.accumulation,
+        optim={"adamw": "adamw_torch_fused", "adafactor": "adafactor"}[options.optimizer],
+        weight_decay=options.weight_decay,
+        max_grad_norm=options.clip,
         warmup_steps=round(options.warmup * total_steps),
-        lr_scheduler_type="cosine",
+        lr_scheduler_type=options.schedule,
         logging_steps=max(1, total_steps // 50),
         save_steps=options.checkpoint_steps,
         save_total_limit=2,
@@ -120,7 +138,8 @@ def train_lora(
         train_sampling_strategy="group_by_length",  # of validation; for training see `ByLength`
         max_length=None,
         packing=False,
-        bf16=True,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
         use_cpu=not on_gpu,
         activation_checkpointing=options.gradient_checkpointing,
         dataloader_pin_memory=on_gpu,
@@ -164,52 +183,97 @@ def train_lora(
             group = options.batch_size * options.accumulation
             return ByLength(group, lengths=[len(row.ids) for row in train])
 
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            """On a CPU the library scores every position, supervised or not, which doubles the time of a step.
+
+            Padding stands on the right, where causal layers do not see it: without a mask attention takes its
+            quick way too. On a GPU the library's own loss is as good, and keeps no logits.
+            """
+            if on_gpu:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            whole = model.get_base_model() if options.lora else model
+            targets = inputs["labels"][:, 1:]
+            supervised = targets != -100
+            with self.accelerator.autocast():
+                states = whole.base_model(input_ids=inputs["input_ids"], use_cache=False).last_hidden_state
+                logits = whole.get_output_embeddings()(states[:, :-1][supervised]).float()
+            loss = cross_entropy(logits, targets[supervised], reduction="sum")
+            return loss / (supervised.sum() if num_items_in_batch is None else num_items_in_batch)
+
+    held_in = {"bf16": torch.bfloat16, "fp16": torch.float16}
     model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=torch.float32 if not on_gpu else "auto", local_files_only=True
+        base, dtype=held_in[precision] if options.lora else torch.float32, local_files_only=True
     )
-    # PEFT warns about an exclusion that excludes nothing, and few models have what is excluded.
-    excluded = any(exclude.fullmatch(name) for name, _ in model.named_modules())
     # TRL asks for a property under its old name.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     trainer = Trainer(
         model=model,
-        processing_class=AutoTokenizer.from_pretrained(base, local_files_only=True),
+        processing_class=tokenizer,
         args=config,
         train_dataset=Dataset.from_list(_columns(train)),
         eval_dataset=Dataset.from_list(_columns(validation)) if validation else None,
-        peft_config=LoraConfig(
-            r=options.lora.rank,
-            lora_alpha=options.lora.alpha,
-            lora_dropout=options.lora.dropout,
-            target_modules=options.lora.targets,
-            exclude_modules=options.lora.exclude if excluded else None,
-            task_type="CAUSAL_LM",
-        ),
+        peft_config=_peft_config(options.lora, model) if options.lora else None,
         callbacks=[Progress()],
     )
     trainer.remove_callback(PrinterCallback)  # it prints to standard output, which is for results
-    resume = _last_checkpoint(checkpoints)
+    sizes = [(p.numel(), p.requires_grad) for p in trainer.model.parameters()]
+    trained = sum(size for size, on in sizes if on)
+    say(f"{trained} of {sum(size for size, _ in sizes)} parameters are trained, computing in {precision}")
+    resume = last_checkpoint(checkpoints)
     if resume is not None:
         say(f"resuming from {resume.name}")
-    with stop:
+    # Autocast casts what goes into an adapter; PEFT would cast it to float32 before.
+    with stop, disable_input_dtype_casting(trainer.model):
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if stop.asked and trainer.state.global_step < trainer.state.max_steps:
         raise Stopped(
             f"stopped at step {trainer.state.global_step} of {trainer.state.max_steps}, checkpoint saved",
             hint="run the same command again to go on from here",
         )
-    trainer.save_model(str(out / "adapter"))
+    if options.lora is None:
+        trainer.model.to(held_in[options.precision])
+    trainer.save_model(str(out / ("adapter" if options.lora else "full")))
     losses = [h["loss"] for h in trainer.state.log_history if "loss" in h]
     evals = [h["eval_loss"] for h in trainer.state.log_history if "eval_loss" in h]
     return {k: v[-1] for k, v in (("train_loss", losses), ("validation_loss", evals)) if v}
+
+
+def _peft_config(lora: Lora, model: Any) -> Any:
+    from peft import LoraConfig
+
+    try:
+        exclude = re.compile(lora.exclude)
+    except re.error as error:
+        raise UsageError(f"sft.lora.exclude: not a regular expression: {error}") from error
+    # PEFT warns about an exclusion that excludes nothing, and few models have what is excluded.
+    excluded = any(exclude.fullmatch(name) for name, _ in model.named_modules())
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets,
+        exclude_modules=lora.exclude if excluded else None,
+        task_type="CAUSAL_LM",
+    )
 
 
 def _columns(rows: Sequence[Rendered]) -> list[dict[str, list[int]]]:
     return [{"input_ids": r.ids, "labels": labels(r)} for r in rows]
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    found = [p for p in folder.glob("checkpoint-*") if (p / "trainer_state.json").is_file()]
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest one in `folder` that is whole: its state is written last, and one cut short is no JSON."""
+
+    def whole(checkpoint: Path) -> bool:
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        return True
+
+    found = filter(whole, folder.glob("checkpoint-*"))
     return max(found, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
 
 
