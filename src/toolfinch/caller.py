@@ -29,6 +29,9 @@ class Decoding(msgspec.Struct, frozen=True):
     parallel: bool = True
     """False: at most one call a reply."""
     stop: tuple[str, ...] = ()
+    constrain: bool = True
+    """Whether a call's name, keys and types are held to the tools while it is written. Only engines on this
+    machine can; an endpoint does what it does."""
 
 
 class Usage(msgspec.Struct, frozen=True):

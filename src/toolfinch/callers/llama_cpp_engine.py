@@ -13,14 +13,18 @@ import os
 import unicodedata
 import weakref
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolfinch.artifact import NORMALIZER_KEY
 from toolfinch.decode.engine import END_OF_TURN, Logits, common_prefix
 from toolfinch.errors import MissingDependency, UsageError
+
+if TYPE_CHECKING:
+    from llguidance import LLTokenizer
 
 
 class LlamaCppEngine:
@@ -120,6 +124,12 @@ class LlamaCppEngine:
 
     def decode(self, ids: Sequence[int]) -> str:
         return b"".join(self._bytes_of(token) for token in ids).decode("utf-8", "replace")
+
+    @cached_property
+    def lltokenizer(self) -> LLTokenizer:
+        from llguidance.llamacpp import lltokenizer_from_vocab
+
+        return lltokenizer_from_vocab(self._vocabulary, eos_token=sorted(self._stop_ids))
 
     def start(self, ids: Sequence[int]) -> tuple[Logits, int]:
         keep = min(common_prefix(self._ids, ids), len(ids) - 1)

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolfinch.decode.engine import END_OF_TURN, Logits, common_prefix
 from toolfinch.errors import MissingDependency, UsageError
+
+if TYPE_CHECKING:
+    from llguidance import LLTokenizer
 
 
 class TransformersEngine:
@@ -100,6 +104,12 @@ class TransformersEngine:
             list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
         return text
+
+    @cached_property
+    def lltokenizer(self) -> LLTokenizer:
+        from llguidance.hf import from_tokenizer
+
+        return from_tokenizer(self._tokenizer, eos_token=sorted(self._stop_ids))
 
     def start(self, ids: Sequence[int]) -> tuple[Logits, int]:
         keep = min(common_prefix(self._ids, ids), len(ids) - 1)

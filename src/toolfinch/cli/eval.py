@@ -39,6 +39,9 @@ def run(
     seen: Annotated[
         Path | None, typer.Option(help="a training set: its tools are reported apart from others")
     ] = None,
+    free: Annotated[
+        bool, typer.Option("--free", help="do not hold calls to the tools' schemas while decoding")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
 ) -> None:
     from rich.console import Console
@@ -49,7 +52,7 @@ def run(
     examples = spread(load(suite), conversations)
     if seen is not None:
         examples = tag_by_tools(examples, seen)
-    made = measure(callers, examples, suite, out, dialect=dialect)
+    made = measure(callers, examples, suite, out, dialect=dialect, constrain=not free)
     if json:
         print(reports.to_json(made).decode(), end="")
     else:
@@ -88,10 +91,20 @@ def column(spec: str) -> tuple[str, str]:
 
 
 def measure(
-    callers: Sequence[str], examples: Sequence[Example], suite: str, out: Path, *, dialect: str = ""
+    callers: Sequence[str],
+    examples: Sequence[Example],
+    suite: str,
+    out: Path,
+    *,
+    dialect: str = "",
+    constrain: bool = True,
 ) -> Report:
-    """Run each caller over the examples, write the report to `out`, and give it."""
+    """Run each caller over the examples, write the report to `out`, and give it.
+
+    Without `constrain` the columns are marked `free`; endpoints and floors are never constrained from here.
+    """
     from toolfinch import models
+    from toolfinch.caller import Decoding
     from toolfinch.callers.load import load
     from toolfinch.evaluate import report as reports
     from toolfinch.evaluate.run import run as run_examples
@@ -103,9 +116,16 @@ def measure(
             what = str(models.HERE / what)
         caller = load(what, dialect or None)
         digest = artifact_digest(what)
-        say(f"{name or caller.name}: {len(examples)} examples")
-        results = run_examples(caller, examples, out, artifact=f"{digest} {dialect}".rstrip())
-        runs.append(reports.Run(name or caller.name, results, digest))
+        shown = (name or caller.name) + ("" if constrain else ", free")
+        say(f"{shown}: {len(examples)} examples")
+        results = run_examples(
+            caller,
+            examples,
+            out,
+            artifact=f"{digest} {dialect}".rstrip(),
+            decoding=Decoding(constrain=constrain),
+        )
+        runs.append(reports.Run(shown, results, digest))
     made = reports.build(suite, runs, shlex.join(["toolfinch", *sys.argv[1:]]))
     reports.write(made, out)
     return made

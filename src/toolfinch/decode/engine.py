@@ -8,12 +8,15 @@ which `callers.openai` reaches.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from toolfinch.errors import UsageError
+
+if TYPE_CHECKING:
+    from llguidance import LLTokenizer
 
 Logits = npt.NDArray[np.float32]
 """One score a vocabulary entry, raw: before any softmax, mask or temperature."""
@@ -75,6 +78,11 @@ class Engine(Protocol):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of tokens, special ones written out; bytes that are not whole UTF-8 give U+FFFD."""
+        ...
+
+    @property
+    def lltokenizer(self) -> LLTokenizer:
+        """The vocabulary as llguidance reads it, with `stop_ids` for its ends; made at the first use."""
         ...
 
     def start(self, ids: Sequence[int]) -> tuple[Logits, int]:

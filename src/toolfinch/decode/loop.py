@@ -7,7 +7,8 @@ makes the whole one by draining the stream. Whoever stops iterating stops the wo
 Two kinds of stop strings: the dialect's end the turn wherever they appear in the generated text; the
 caller's are looked for in the words only, so a `\\n` meant for prose cannot cut a call in half.
 
-What is left out: grammar constraints, beams, several samples at once.
+From a call's trigger on `decode.grammar` masks the logits, unless `Decoding.constrain` is off. What is left
+out: beams, several samples at once.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from toolfinch.caller import Decoding, Delta, Reply, Stop, Timings, Usage
 from toolfinch.decode.decision import probability, trigger_id
 from toolfinch.decode.engine import ContextError, Engine, Logits, Pieces
+from toolfinch.decode.grammar import Constraint
 from toolfinch.dialects import Dialect
 from toolfinch.errors import ToolfinchError, UsageError
 from toolfinch.message import Message, ToolCall
@@ -46,6 +48,7 @@ def generate(
     written = engine.encode(forced) if forced else []
     if len(written) > limit:
         raise UsageError(f"max_tokens: the forced start of a call takes {len(written)}, the limit is {limit}")
+    constraint = _constraint(engine, dialect, tools, choice) if decoding.constrain else None
     logits, cached = engine.start([*prompt, *written])
     prompt_done = time.perf_counter()
 
@@ -58,10 +61,15 @@ def generate(
     p_call: float | None = None
     stop: Stop = "length"
     yield from reading.feed(forced)
+    if constraint:
+        for token in written:
+            constraint.feed(token)
 
     for position in range(limit - len(written)):
         if position:
             logits = engine.step(written[-1])
+        if constraint:
+            logits = constraint.mask(logits)
         if choice == "none":
             token = _without(dialect.trigger, engine, written, logits, pick)
         elif choice == "auto" and position == 0 and trigger is not None:
@@ -78,6 +86,8 @@ def generate(
         if token in ends:
             stop = "stop"
             break
+        if constraint:
+            constraint.feed(token)
         yield from reading.feed(pieces.feed(token))
         if reading.done:
             stop = "stop"
@@ -109,6 +119,14 @@ def _choice(decoding: Decoding, tools: Sequence[Tool]) -> str:
     if choice == "required" and not tools:
         raise UsageError("tool_choice: required, but no tools were given")
     return choice if tools else "none"
+
+
+def _constraint(engine: Engine, dialect: Dialect, tools: Sequence[Tool], choice: str) -> Constraint | None:
+    """What holds the reply's calls to the tools that may be called; None where none may."""
+    if choice == "none":
+        return None
+    offered = [tool for tool in tools if choice in ("auto", "required", f"={tool.name}")]
+    return Constraint(engine, dialect, offered, required=choice != "auto")
 
 
 def _forced_start(dialect: Dialect, choice: str) -> str:

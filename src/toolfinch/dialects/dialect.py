@@ -144,6 +144,10 @@ class Dialect:
 
     It ends where a token does, and with a name everything before the arguments is in it, so that the name
     cannot grow into a longer one. Feed it to the parser before what the model writes."""
+    grammar: Callable[[Sequence[Tool], bool], str]
+    """Lark rules for llguidance: `call` is a call of one of the tools from behind the trigger to its end, as
+    `write_call` writes it, with `end` for the closing mark, which `decode.grammar` defines. The flag says that
+    the turn has to be a call: then nothing else that begins with the trigger (an answer of `react`)."""
     step: Step
 
     def render_calls(self, calls: Sequence[ToolCall], tools: Sequence[Tool]) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolfinch.dialects import strict_json
+from toolfinch.dialects import rules, strict_json
 from toolfinch.dialects.dialect import Dialect
 from toolfinch.dialects.tagged import CLOSE, OPEN, Block, resync, tagged
 from toolfinch.message import ToolCall
@@ -74,6 +74,16 @@ def forced_start(name: str | None) -> str:
     return f'{OPEN}\n{{"name": {strict_json.dumps(name)}, "arguments":'
 
 
+def grammar(tools: Sequence[Tool], required: bool) -> str:
+    lines = []
+    for i, tool in enumerate(tools):
+        head = f'\n{{"name": {strict_json.dumps(tool.name)}, "arguments": '
+        lines += [f"call{i}: {rules.literal(head)} arguments{i}"]
+        lines += rules.arguments(f"arguments{i}", tool.parameters)
+    calls = rules.either([f"call{i}" for i in range(len(tools))])
+    return "\n".join([f"call: {calls} {rules.literal('}' + chr(10))} end", *lines])
+
+
 HERMES = Dialect(
     name="hermes",
     trigger=OPEN,
@@ -83,5 +93,6 @@ HERMES = Dialect(
     write_call=write_call,
     write_turn=write_turn,
     forced_start=forced_start,
+    grammar=grammar,
     step=tagged(read_block, separators=("\n",)),
 )

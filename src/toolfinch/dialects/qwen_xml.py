@@ -29,7 +29,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toolfinch.dialects import strict_json
+from toolfinch.dialects import rules, strict_json
 from toolfinch.dialects.dialect import Dialect
 from toolfinch.dialects.tagged import CLOSE, OPEN, Block, resync, tagged
 from toolfinch.message import ToolCall
@@ -144,6 +144,59 @@ def forced_start(name: str | None) -> str:
     return f"{OPEN}\n<function=" if name is None else f"{OPEN}\n<function={name}>\n"
 
 
+def grammar(tools: Sequence[Tool], required: bool) -> str:
+    """Where a string is allowed, any text without tags is: it is not held to a pattern or a length."""
+    calls = rules.either([f"call{i}" for i in range(len(tools))])
+    lines = [
+        f'call: "\\n<function=" {calls} "</function>\\n" end',
+        f"string[lazy]: TEXT {_CLOSE}",
+        rf"TEXT: /(.|\n)*/ & ~/(.|\n)*({_TAG.pattern.replace('/', chr(92) + '/')})(.|\n)*/",
+    ]
+    for i, tool in enumerate(tools):
+        lines.append(f"call{i}: {rules.literal(tool.name + '>' + chr(10))} parameters{i}")
+        lines += _parameters(i, rules.held(tool.parameters))
+    return "\n".join(lines)
+
+
+def _parameters(i: int, schema: Mapping[str, Any]) -> list[str]:
+    """`parameters{i}`: those that the schema names, in any order, and then others, if it allows any."""
+    named = {
+        key: f"{rules.literal(f'<parameter={key}>{chr(10)}')} {_value(part)}"
+        for key, part in schema["properties"].items()
+        if part is not False
+    }
+    others = True if "patternProperties" in schema else schema.get("additionalProperties", True)
+    lines = rules.keys(f"named{i}", named, schema.get("required", ()), "")
+    if others is False:
+        return [f"parameters{i}: named{i}", *lines]
+    but = f" & ~{rules.either([rules.literal(key) for key in named])}" if named else ""
+    return [
+        f"parameters{i}: named{i} other{i}*",
+        f'other{i}: "<parameter=" OTHER{i} ">\\n" {_value(others)}',
+        rf"OTHER{i}: /[^>\n]+/{but}",
+        *lines,
+    ]
+
+
+_CLOSE = r'"\n</parameter>\n"'
+
+
+def _value(schema: Any) -> str:
+    """A parameter's text and its closing tag."""
+    allowed = types(schema)
+    listed: Sequence[Any] = ()
+    if isinstance(schema, Mapping):
+        listed = schema.get("enum", [schema["const"]] if "const" in schema else ())
+    if listed:
+        options = [rules.literal(v if isinstance(v, str) else strict_json.dumps(v)) for v in listed]
+    elif "string" in allowed:
+        return "string"
+    else:
+        options = [rules.value(schema)]
+    options += [rules.literal(word) for word, v in _PYTHON.items() if not listed and _types_of(v) <= allowed]
+    return f"{rules.either(options)} {_CLOSE}"
+
+
 QWEN_XML = Dialect(
     name="qwen_xml",
     trigger=OPEN,
@@ -153,5 +206,6 @@ QWEN_XML = Dialect(
     write_call=write_call,
     write_turn=write_turn,
     forced_start=forced_start,
+    grammar=grammar,
     step=tagged(read_block, separators=("\n\n", "\n")),
 )

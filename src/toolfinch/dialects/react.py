@@ -19,10 +19,12 @@ write one, so decoding stops there, and what is written after it all the same is
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from toolfinch.dialects import strict_json
+from toolfinch.dialects import rules, strict_json
 from toolfinch.dialects.dialect import Dialect, Parser
 from toolfinch.message import ToolCall
+from toolfinch.tool import Tool
 
 FINISH = "Finish"
 _NEXT = re.compile(r"(?:\A\s*|\n[ \t]*)(Action|Observation):")
@@ -124,6 +126,28 @@ def forced_start(name: str | None) -> str:
     return "Thought: \nAction:" if name is None else f"Thought: \nAction: {name}\nAction Input:"
 
 
+_ANSWER = {
+    "type": "object",
+    "properties": {
+        "return_type": {"enum": ["give_answer", "give_up_and_restart"]},
+        "final_answer": {"type": "string"},
+    },
+    "required": ["return_type"],
+}
+
+
+def grammar(tools: Sequence[Tool], required: bool) -> str:
+    actions = [(tool.name, tool.parameters) for tool in tools]
+    if not required:
+        actions.append((FINISH, _ANSWER))
+    lines = []
+    for i, (name, parameters) in enumerate(actions):
+        lines += [f"call{i}: {rules.literal(f' {name}{chr(10)}Action Input: ')} arguments{i}"]
+        lines += rules.arguments(f"arguments{i}", parameters)
+    calls = rules.either([f"call{i}" for i in range(len(actions))])
+    return "\n".join([f"call: {calls}", *lines])
+
+
 REACT = Dialect(
     name="react",
     trigger="\nAction:",
@@ -133,5 +157,6 @@ REACT = Dialect(
     write_call=write_call,
     write_turn=write_turn,
     forced_start=forced_start,
+    grammar=grammar,
     step=step,
 )
