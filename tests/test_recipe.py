@@ -14,7 +14,7 @@ from toolfinch.train.base import BaseRecipe
 from toolfinch.train.job import TrainRecipe
 from toolfinch.train.sft import Lora, Sft
 
-KINDS = {"fledgling": BaseRecipe, "fledgling_2": BaseRecipe}
+KINDS = {"fledgling": BaseRecipe, "fledgling_2": BaseRecipe, "fledgling_3": BaseRecipe}
 
 
 @pytest.mark.parametrize("path", sorted(recipes.PACKAGED.glob("*.toml")), ids=lambda p: p.stem)
