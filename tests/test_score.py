@@ -46,6 +46,12 @@ def example(*calls: ToolCall | ExpectedCall, kind: str = "", messages: tuple[Mes
     return Example("c/1", TOOLS, messages or (user("Weather in Paris?"),), expected)
 
 
+def waits(*due: ToolCall, later: str = "send_mail", kind: str = "") -> Example:
+    """An example in which the calls of one tool depend on what is due."""
+    ex = example(*due, kind=kind)
+    return msgspec.structs.replace(ex, expected=msgspec.structs.replace(ex.expected, later=(later,)))
+
+
 def says(text: str, *calls: ToolCall) -> Reply:
     return Reply(assistant(text, *calls))
 
@@ -121,6 +127,15 @@ ACCEPTS = ExpectedCall(PARIS, accept={"city": ("Paris, France",), "units": ("met
         (example(ACCEPTS), calls(ToolCall("get_weather", {"city": "Paris", "units": "no"})), "wrong_value"),
         (example(PARIS, MAIL_ANN), calls(OSLO, ToolCall("send_mail", {})), "missing_argument"),
         (example(kind="call"), says("hm"), "missed_call"),
+        (waits(PARIS), calls(PARIS, MAIL_ANN), "premature_call"),
+        (waits(PARIS), calls(MAIL_ANN), "premature_call"),
+        (waits(PARIS), calls(OSLO, MAIL_ANN, MAIL_ANN), "premature_call"),
+        (waits(kind="ask"), calls(MAIL_ANN), "premature_call"),
+        (waits(PARIS, later="get_weather"), calls(PARIS, OSLO), "premature_call"),
+        (waits(PARIS, later="get_weather"), calls(OSLO), "wrong_value"),
+        (waits(PARIS), calls(PARIS, ToolCall("no_such_tool", {})), "stray_call"),
+        (waits(PARIS), says("Sunny."), "missed_call"),
+        (waits(PARIS), Reply(assistant("", MAIL_ANN), unread=("{",)), "malformed"),
     ],
 )  # fmt: skip
 def test_kinds_of_failure(ex: Example, reply: Reply, kind: str) -> None:

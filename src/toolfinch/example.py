@@ -3,8 +3,8 @@
 A conversation is a whole logged session; on disk it is one line of OpenAI chat JSONL (`id`, `tools`,
 `messages`) with, optionally, `scenario`, `source`, `tags` and `marks`. Every assistant turn in it is a
 decision, and `examples` makes one `Example` of each, sharing the tools and messages in memory. Marks add
-what the log's own turn cannot say: other acceptable values, arguments that may be left out, and whether a
-turn without a call asks, declines or just says something.
+what the log's own turn cannot say: other acceptable values, arguments that may be left out, tools that have to
+wait for what this turn brings, and whether a turn without a call asks, declines or just says something.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Expected(msgspec.Struct, frozen=True):
     calls: tuple[ExpectedCall, ...] = ()
     text: str = ""
     """The reference text: what the log's assistant said, to train on, never to score by equality."""
+    later: tuple[str, ...] = ()
+    """Tools whose calls depend on what comes now: on a call's result, or on the answer to a question."""
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,6 +65,8 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     """True: not a decision to learn or to be measured on (a bad turn in a good log)."""
     scenario: str = ""
     """This turn's scenario, where it differs from the conversation's."""
+    later: tuple[str, ...] = ()
+    """As in `Expected`: tools that it would be too early to call in this turn."""
 
 
 class Conversation(msgspec.Struct, frozen=True):
@@ -118,7 +122,7 @@ def expected(message: Message, mark: Mark) -> Expected:
     """What an assistant turn and its mark say should have come next."""
     if not message.calls:
         kind = mark.kind or ("ask" if message.content.rstrip().endswith(QUESTION_MARKS) else "say")
-        return Expected(kind, text=message.content)
+        return Expected(kind, text=message.content, later=mark.later)
     calls = tuple(
         ExpectedCall(
             call,
@@ -127,7 +131,7 @@ def expected(message: Message, mark: Mark) -> Expected:
         )
         for i, call in enumerate(message.calls)
     )
-    return Expected("call", calls, message.content)
+    return Expected("call", calls, message.content, mark.later)
 
 
 def gold_message(example: Example) -> Message:

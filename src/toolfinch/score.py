@@ -23,6 +23,7 @@ from toolfinch.tool import Tool
 FailureKind = Literal[
     "endpoint_error",
     "malformed",
+    "premature_call",
     "repeated_call",
     "stray_call",
     "missed_call",
@@ -36,6 +37,7 @@ FailureKind = Literal[
 
 - endpoint_error: the engine or endpoint gave no reply; it says nothing about the model.
 - malformed: something that looked like a call could not be read.
+- premature_call: a tool was called whose calls depend on what was due now, and was not due itself.
 - repeated_call: a wrong call equals another call of the reply, or one made since the last user message.
 - stray_call: no expected call is missing, and there is one more than expected.
 - missed_call: an expected call is missing, and no other was made in its place.
@@ -163,6 +165,7 @@ def score(example: Example, reply: Reply) -> Score:
         failure=None
         if exact
         else _no_decision(example, reply)
+        or _too_early(example.expected.later, extra)
         or _wrong_calls(example.messages, calls, scored, extra, missing)
         or _wrong_arguments([fault for _, _, found in paired for fault in found]),
     )
@@ -288,6 +291,11 @@ def _no_decision(example: Example, reply: Reply) -> Failure | None:
         names = [e.call.name for e in example.expected.calls]
         return Failure("missed_call", f"expected {_show(names)}, made no call")
     return None
+
+
+def _too_early(later: Sequence[str], extra: Sequence[ToolCall]) -> Failure | None:
+    early = [call.name for call in extra if call.name in later]
+    return Failure("premature_call", f"called before what it depends on: {_show(early)}") if early else None
 
 
 def _wrong_calls(

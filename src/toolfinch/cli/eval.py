@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +18,10 @@ import msgspec
 import typer
 
 from toolfinch.cli.progress import say
+from toolfinch.errors import UsageError
 
 if TYPE_CHECKING:
+    from toolfinch.caller import ToolCaller
     from toolfinch.evaluate.report import Report
     from toolfinch.example import Example
 
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
 def run(
     callers: Annotated[list[str], typer.Argument(help="what to measure; NAME=CALLER names its column")],
     suite: Annotated[
-        str, typer.Option(help="frozen_200, unseen_tools_100, or a dataset file")
+        str,
+        typer.Option(help="frozen_200, unseen_tools_100, failed_tools, a public suite, or a dataset file"),
     ] = "frozen_200",
+    data: Annotated[
+        Path | None, typer.Option(help="the folder of a public suite (docs/suites.md); it is not packaged")
+    ] = None,
     out: Annotated[Path, typer.Option(help="folder for results and report; a stopped run goes on")] = Path(
         "runs/eval"
     ),
@@ -47,9 +53,17 @@ def run(
     from rich.console import Console
 
     from toolfinch.evaluate import report as reports
-    from toolfinch.evaluate.suite import load
+    from toolfinch.evaluate.suite import read
 
-    examples = spread(load(suite), conversations)
+    if suite == "failed_tools":
+        if data is not None or seen is not None:
+            raise UsageError("--data and --seen mean nothing to the suite failed_tools")
+        failed_tools(callers, out, dialect=dialect, scenarios=conversations, constrain=not free, json=json)
+        return
+    found, left_out = read(suite, data)
+    if left_out:
+        say(f"{suite}: rows left out: {len(left_out)} (toolfinch validate says which and why)")
+    examples = spread(found, conversations)
     if seen is not None:
         examples = tag_by_tools(examples, seen)
     made = measure(callers, examples, suite, out, dialect=dialect, constrain=not free)
@@ -103,20 +117,12 @@ def measure(
 
     Without `constrain` the columns are marked `free`; endpoints and floors are never constrained from here.
     """
-    from toolfinch import models
     from toolfinch.caller import Decoding
-    from toolfinch.callers.load import load
     from toolfinch.evaluate import report as reports
     from toolfinch.evaluate.run import run as run_examples
 
     runs = []
-    for spec in callers:
-        name, what = column(spec)
-        if what in models.packaged():
-            what = str(models.HERE / what)
-        caller = load(what, dialect or None)
-        digest = artifact_digest(what)
-        shown = (name or caller.name) + ("" if constrain else ", free")
+    for shown, caller, digest in loaded(callers, dialect, constrain):
         say(f"{shown}: {len(examples)} examples")
         results = run_examples(
             caller,
@@ -129,6 +135,45 @@ def measure(
     made = reports.build(suite, runs, shlex.join(["toolfinch", *sys.argv[1:]]))
     reports.write(made, out)
     return made
+
+
+def loaded(callers: Sequence[str], dialect: str, constrain: bool) -> Iterator[tuple[str, ToolCaller, str]]:
+    """Each caller with the name of its column and the hash of its artifact, loaded when its turn comes."""
+    from toolfinch import models
+    from toolfinch.callers.load import load
+
+    for spec in callers:
+        name, what = column(spec)
+        if what in models.packaged():
+            what = str(models.HERE / what)
+        caller = load(what, dialect or None)
+        yield (name or caller.name) + ("" if constrain else ", free"), caller, artifact_digest(what)
+
+
+def failed_tools(
+    callers: Sequence[str], out: Path, *, dialect: str, scenarios: int, constrain: bool, json: bool
+) -> None:
+    """The suite `failed_tools`, which is played and not scored reply by reply; 0 scenarios are all."""
+    from rich.console import Console
+
+    from toolfinch.caller import Decoding
+    from toolfinch.evaluate import failed_tools as suite
+    from toolfinch.evaluate import failed_tools_report as reports
+
+    cases = suite.spread(suite.load(), scenarios)
+    runs = []
+    for shown, caller, digest in loaded(callers, dialect, constrain):
+        say(f"{shown}: {len(cases)} cases")
+        artifact = f"{digest} {dialect}".rstrip()
+        outcomes = suite.run(caller, cases, out, artifact=artifact, decoding=Decoding(constrain=constrain))
+        runs.append(reports.Run(shown, outcomes, digest))
+    made = reports.build(runs, shlex.join(["toolfinch", *sys.argv[1:]]))
+    reports.write(made, out)
+    if json:
+        print(reports.to_json(made).decode(), end="")
+    else:
+        Console().print(reports.terminal(made))
+    say(f"report: {out / 'report.md'}, failing cases: {out / 'failures.jsonl'}")
 
 
 def artifact_digest(spec: str) -> str:

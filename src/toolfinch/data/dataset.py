@@ -158,6 +158,9 @@ def conversation(
     for index in row.marks:
         if not 0 <= index < len(messages) or messages[index].role != "assistant":
             raise DataError(f"marks.{index}: there is no assistant message at that place")
+        for name in row.marks[index].later:
+            if all(tool.name != name for tool in tools):  # it could never be called, early or not
+                raise DataError(f"marks.{index}.later: {name!r} is not among the row's tools")
     return Conversation(
         id=id,
         tools=tools,

@@ -65,12 +65,16 @@ def metrics(results: Sequence[Result]) -> Metrics:
 
 
 def by_group(results: Iterable[Result]) -> dict[str, Metrics]:
-    """Metrics by scenario, then by tag (`tag: NAME`); an example without a scenario is in none."""
+    """Metrics by scenario, then by tag (`tag: NAME`); an example without a scenario is in none.
+
+    Tags such as `pair:travel-3` join the two or three examples of one case, and are no group to report.
+    """
     groups: dict[str, list[Result]] = {}
     for result in results:
         example = result.example
         names = [example.scenario] if example.scenario else []
-        for name in (*names, *(f"tag: {tag}" for tag in dict.fromkeys(example.tags))):
+        tags = [tag for tag in dict.fromkeys(example.tags) if not tag.startswith("pair:")]
+        for name in (*names, *(f"tag: {tag}" for tag in tags)):
             groups.setdefault(name, []).append(result)
     order = sorted(groups, key=lambda name: (name.startswith("tag: "), name))
     return {name: metrics(groups[name]) for name in order}

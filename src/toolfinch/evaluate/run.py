@@ -38,7 +38,8 @@ class Line(msgspec.Struct, frozen=True):
     key: str
     """`key_of` the request."""
     reply: Reply
-    score: Score
+    score: Score | None = None
+    """None where replies are judged together and not one by one (`failed_tools`)."""
 
 
 def run(
@@ -59,26 +60,26 @@ def run(
     """
     path = out_dir / "results.jsonl" if out_dir else None
     results: list[Result] = []
-    with _kept(path) as (known, keep), _progress(caller.name, len(examples), progress) as tick:
+    with kept(path) as (known, keep), ticking(caller.name, len(examples), progress) as tick:
         try:
             for example in examples:
                 key = key_of(caller.name, artifact, decoding, example)
                 reply = known.get(key)
                 fresh = reply is None
                 if reply is None:
-                    reply = _ask(caller, example, decoding)
+                    reply = ask(caller, example, decoding)
                 result = Result(example, reply, score(example, reply))
                 if fresh:
                     keep(Line(example.id, caller.name, key, reply, result.score))
                 results.append(result)
                 tick()
         except KeyboardInterrupt:
-            kept = (
+            where = (
                 f"kept in {path}; the same command goes on from there"
                 if path
                 else "not kept: no folder given"
             )
-            print(f"stopped: {len(results)} of {len(examples)} done, {kept}", file=sys.stderr)
+            print(f"stopped: {len(results)} of {len(examples)} done, {where}", file=sys.stderr)
             raise
     return results
 
@@ -90,7 +91,7 @@ def key_of(caller: str, artifact: str, decoding: Decoding, example: Example) -> 
     return hashlib.sha256(request).hexdigest()
 
 
-def _ask(caller: ToolCaller, example: Example, decoding: Decoding) -> Reply:
+def ask(caller: ToolCaller, example: Example, decoding: Decoding) -> Reply:
     """One reply, with its wall-clock time; an engine's failure is a reply with `stop="error"`."""
     start = time.perf_counter()
     try:
@@ -107,7 +108,7 @@ def _ask(caller: ToolCaller, example: Example, decoding: Decoding) -> Reply:
 
 
 @contextmanager
-def _kept(path: Path | None) -> Iterator[tuple[dict[str, Reply], Callable[[Line], None]]]:
+def kept(path: Path | None) -> Iterator[tuple[dict[str, Reply], Callable[[Line], None]]]:
     """The replies already on disk by key, and a function that appends a line and flushes it."""
     if path is None:
         yield {}, lambda line: None
@@ -137,7 +138,7 @@ def _kept(path: Path | None) -> Iterator[tuple[dict[str, Reply], Callable[[Line]
 
 
 @contextmanager
-def _progress(name: str, total: int, on: bool) -> Iterator[Callable[[], None]]:
+def ticking(name: str, total: int, on: bool) -> Iterator[Callable[[], None]]:
     """Call what it yields once an example: a bar on a terminal, else a line every ten seconds."""
     console = Console(stderr=True)
     if on and console.is_terminal:
