@@ -213,6 +213,16 @@ def test_free_text_of_react_and_its_answer_can_be_written() -> None:
 
 # --- what is wrong cannot ------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("before", ["", "Thought: x\n", "Thought: x\n  ", "  "])
+def test_a_line_that_begins_with_react_s_trigger_is_a_call(before: str) -> None:
+    """The parser reads a call there; a grammar that waits for a thought first would let any through."""
+    text = before + "Action: book\nAction Input: {}"
+    assert REACT.parse(text, [_tool()]).calls
+    assert _refused(BYTES, REACT, [_tool()], text) is None
+    assert _refused(BYTES, REACT, [_tool()], text.replace("book", "rm_all")) is not None
+
+
 BOOK = _tool(
     "book", "guests", "when",
     when={"type": "string", "enum": ["noon", "ночь"]},
@@ -316,6 +326,12 @@ SCHEMAS: list[tuple[str, dict[str, Any], list[dict[str, Any]], list[dict[str, An
         {"properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": {"type": "boolean"}},
         [{"a": 1}, {"a": 1, "b": True}],
         [{"b": True}, {"a": 1, "b": 2}, {"a": True}],
+    ),
+    (
+        "a choice or null",
+        {"properties": {"a": {"anyOf": [{"type": "string", "enum": ["x", "y"]}, {"type": "null"}]}}},
+        [{"a": "x"}, {"a": None}, {}],
+        [{"a": "z"}, {"a": 1}],
     ),
     (
         "true and false",

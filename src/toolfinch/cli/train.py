@@ -31,7 +31,9 @@ def run(
     if data:
         resolved = msgspec.structs.replace(resolved, data=data)
     if base:
-        resolved = msgspec.structs.replace(resolved, base=base)
+        resolved = msgspec.structs.replace(
+            resolved, base=base, hub=None
+        )  # `hub` is where the recipe's own is
     train(resolved, out, path.name)
     print(out / "model")
 

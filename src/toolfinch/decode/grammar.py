@@ -25,7 +25,7 @@ import numpy as np
 from toolfinch.decode.decision import trigger_id
 from toolfinch.decode.engine import Engine, Logits
 from toolfinch.dialects import Dialect, rules
-from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
+from toolfinch.errors import MissingDependency, SchemaError, ToolfinchError
 from toolfinch.tool import Tool
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Constraint:
     def __init__(self, engine: Engine, dialect: Dialect, tools: Sequence[Tool], *, required: bool) -> None:
         """`required`: the reply has to be a call.
 
-        Raises UsageError naming the tool whose schema llguidance cannot hold to, MissingDependency where
+        Raises SchemaError naming the tool whose schema llguidance cannot hold to, MissingDependency where
         llguidance is not installed.
         """
         try:
@@ -92,11 +92,18 @@ def _frame(engine: Engine, dialect: Dialect) -> str:
     return "\n".join(
         [
             "start: (opened call)* FREE",
-            f"opened: FREE {trigger}" if special else f"opened[lazy]: FREE {trigger}",
+            f"opened: FREE {trigger}" if special else f"opened[lazy]: {_line(dialect.trigger)}",
             r"FREE: /(.|\n)*/",
             f"end: {mark(dialect.end)[0]}",
         ]
     )
+
+
+def _line(trigger: str) -> str:
+    """Free text up to a trigger that stands at the start of a line, indented or not, as the parser reads it."""
+    begun = trigger.removeprefix("\n")
+    before = r"((.|\n)*\n)?[ \t]*" if begun != trigger else r"(.|\n)*"
+    return f"/{before}{re.escape(begun)}/"
 
 
 @lru_cache(maxsize=64)
@@ -111,8 +118,8 @@ def _compiled(
     for tool in tools:
         alone = _matcher(vocabulary, f"{frame}\n{dialect.grammar([tool], required)}")
         if alone.is_error():
-            raise UsageError(f"tool {tool.name!r}: calls cannot be held to its schema: {_reason(alone)}")
-    raise UsageError(f"tools: calls cannot be held to all {len(tools)} at once: {_reason(made)}")
+            raise SchemaError(f"tool {tool.name!r}: calls cannot be held to its schema: {_reason(alone)}")
+    raise SchemaError(f"tools: calls cannot be held to all {len(tools)} at once: {_reason(made)}")
 
 
 def _matcher(vocabulary: LLTokenizer, lark: str) -> LLMatcher:

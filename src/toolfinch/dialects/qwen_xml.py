@@ -145,7 +145,11 @@ def forced_start(name: str | None) -> str:
 
 
 def grammar(tools: Sequence[Tool], required: bool) -> str:
-    """Where a string is allowed, any text without tags is: it is not held to a pattern or a length."""
+    """Where a string is allowed, any text without tags is: it is not held to a pattern or a length.
+
+    Nor to what only a branch of the whole schema says (`allOf` beside the properties), nor are keys that the
+    schema does not name kept from coming twice, nor tags from the strings inside of a list or an object.
+    """
     calls = rules.either([f"call{i}" for i in range(len(tools))])
     lines = [
         f'call: "\\n<function=" {calls} "</function>\\n" end',
@@ -166,7 +170,7 @@ def _parameters(i: int, schema: Mapping[str, Any]) -> list[str]:
         if part is not False
     }
     others = True if "patternProperties" in schema else schema.get("additionalProperties", True)
-    lines = rules.keys(f"named{i}", named, schema.get("required", ()), "")
+    lines = rules.keys(f"named{i}", named, [key for key in schema.get("required", ()) if key in named], "")
     if others is False:
         return [f"parameters{i}: named{i}", *lines]
     but = f" & ~{rules.either([rules.literal(key) for key in named])}" if named else ""
@@ -186,6 +190,9 @@ def _value(schema: Any) -> str:
     allowed = types(schema)
     listed: Sequence[Any] = ()
     if isinstance(schema, Mapping):
+        branches = schema.get("anyOf") or schema.get("oneOf")
+        if branches and not {"enum", "const", "type"} & set(schema):
+            return rules.either([_value(branch) for branch in branches])
         listed = schema.get("enum", [schema["const"]] if "const" in schema else ())
     if listed:
         options = [rules.literal(v if isinstance(v, str) else strict_json.dumps(v)) for v in listed]

@@ -7,7 +7,7 @@ of a value, and for arguments whose schema has an `anyOf` and the like, the orde
 that llguidance's own JSON Schema offers. White space is that of `strict_json.dumps`.
 
 Left out is what a grammar cannot say, or not at a bearable price: `format` (an annotation in 2020-12), `not`,
-`if`, `uniqueItems`, `contains`, `propertyNames`, `minProperties`, what depends on another property, and that
+`if`, `uniqueItems`, `contains`, `propertyNames`, `minProperties`, `maxProperties`, `unevaluated…`, what depends on another property, and that
 no more than one branch of a `oneOf` fits. `score` and the tools themselves still check them.
 """
 

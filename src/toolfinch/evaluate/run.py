@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from toolfinch.caller import Decoding, Reply, ToolCaller
-from toolfinch.errors import DataError, ToolfinchError, UsageError
+from toolfinch.decode.engine import ContextError
+from toolfinch.errors import DataError, SchemaError, ToolfinchError, UsageError
 from toolfinch.evaluate.metrics import Result
 from toolfinch.example import Example
 from toolfinch.message import assistant
@@ -97,6 +98,8 @@ def ask(caller: ToolCaller, example: Example, decoding: Decoding) -> Reply:
     try:
         reply = caller.reply(example.messages, example.tools, decoding)
         msgspec.json.encode(reply)  # half of a surrogate pair, or nesting without end, cannot be kept
+    except (SchemaError, ContextError) as error:  # this example's own: others may do
+        reply = Reply(assistant(), stop="error", error=f"{type(error).__name__}: {error}")
     except UsageError:
         raise
     except (ToolfinchError, OSError, RuntimeError, UnicodeEncodeError) as error:

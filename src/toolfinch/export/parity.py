@@ -183,7 +183,8 @@ def _ask(engine: Engine, name: str, asked: Questions, dialect: Dialect, ids: Seq
                 f"do not fit the model's context of {engine.context}"
             )
     caller = LocalCaller(engine, dialect, engine.chat_template, name)
-    decoding = Decoding(max_tokens=asked.max_tokens)
+    # Free, since a grammar would bend a wrong name to the right one, and other servers have none.
+    decoding = Decoding(max_tokens=asked.max_tokens, constrain=False)
     return Measured(
         engine=name,
         rendered=tuple(caller.prompt(e.messages, e.tools) for e in asked.examples),

@@ -5,6 +5,7 @@ The dataset folder is what `toolfinch data` writes: `train.jsonl`, and mostly `v
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections import Counter
@@ -20,10 +21,19 @@ from toolfinch.data.dataset import read_dataset
 from toolfinch.errors import DataError, ToolfinchError, UsageError
 from toolfinch.example import examples
 from toolfinch.models import base_folder
-from toolfinch.train.render import Rendered, Renderer, renderer_for
+from toolfinch.train.render import Rendered, Renderer, read_template, renderer_for
 from toolfinch.train.sft import Count, Sft, train_sft
 
-BASE_FILES = ("*.safetensors", "*.bin", "*.jinja", "tokenizer.json", "vocab.json", "merges.txt")
+BASE_FILES = (
+    "*.safetensors",
+    "*.bin",
+    "*.jinja",
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+)
 CHECKED = 50
 """The first so many conversations of a dataset are shown to the chat template to see what it makes of calls."""
 
@@ -75,6 +85,7 @@ def claim(recipe: TrainRecipe, out: Path) -> None:
     parts = [path for name in BASE_FILES for path in base.glob(name)]
     inputs: dict[str, Any] = {
         **msgspec.to_builtins(recipe),
+        "template": recipe.template and hashlib.sha256(read_template(recipe.template).encode()).hexdigest(),
         "base": {path.name: artifact.sha256(path) for path in sorted(parts)},
         "data": artifact.sha256(data),
     }

@@ -71,6 +71,10 @@ class Sft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The adapter. Left out, every weight of the base is trained."""
 
 
+OWN_LOGITS = ("logits_scaling", "logit_scale", "final_logit_softcapping", "output_router_logits")
+"""What a model's configuration says where its logits, or its loss, are not the output embedding's alone."""
+
+
 class Stopped(ToolfinchError):
     """Training was interrupted; its checkpoint is on disk."""
 
@@ -191,7 +195,7 @@ def train_sft(
             Padding stands on the right, where causal layers do not see it: without a mask attention takes its
             quick way too. On a GPU the library's own loss is as good, and keeps no logits.
             """
-            if on_gpu:
+            if on_gpu or any(getattr(model.config, name, None) for name in OWN_LOGITS):
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             whole = model.get_base_model() if options.lora else model
             targets = inputs["labels"][:, 1:]

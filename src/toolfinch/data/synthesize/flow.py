@@ -29,9 +29,9 @@ class Gives(NamedTuple):
 
 
 _BODY = (("write_file", "content"), ("send_email", "body"))
-_WORDS = (*_BODY, ("translate", "text"))
+_WORDS = (*_BODY, ("translate", "text"), ("web_search", "query"), ("create_calendar_event", "title"))
 GIVES = (
-    Gives("web_search", "url", "page", (("get_webpage", "url"),)),
+    Gives("web_search", "url", "page", (("get_webpage", "url"), ("http_request", "url"))),
     Gives("list_directory", "path", "file", (("read_file", "path"),)),
     Gives("read_file", "text", "text", _WORDS),
     Gives("get_webpage", "text", "text", _WORDS),
