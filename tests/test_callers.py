@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from test_serve import Failing, Replay
-from tiny_models import tiny_model
 from toolfinch import artifact
 from toolfinch.caller import Decoding, Reply, ToolCaller
 from toolfinch.callers.load import load
@@ -35,20 +34,6 @@ MESSAGES = [
     tool("ok", "c1", "set_alarm"),
     user("and again"),
 ]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("models") / "tiny", dtype="float32")
-
-
-@pytest.fixture(scope="module")
-def gguf(folder: Path) -> Path:
-    pytest.importorskip("llama_cpp")
-    from toolfinch.export.gguf import write_gguf
-
-    write_gguf(folder, folder.parent / "tiny.gguf", "f32", dialect="hermes", name="tiny")
-    return folder.parent / "tiny.gguf"
 
 
 def _edit(name: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
@@ -72,4 +71,4 @@ def test_the_packaged_base_copies_and_a_random_one_does_not(renderer: Renderer, 
     assert good["copied_names_accuracy"] == 1.0
     assert good["copied_values_loss"] < 1.0 < bad["copied_values_loss"]
     assert bad["copied_values_accuracy"] < 0.5
-    assert math.isnan(copying(random, [])["copied_names_loss"])
+    assert copying(random, []) == {}

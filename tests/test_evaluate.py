@@ -127,6 +127,22 @@ def test_a_callers_usage_error_ends_the_run() -> None:
         run(Scripted({1: RecipeError("wrong key")}), examples(2))
 
 
+def test_what_only_one_example_cannot_have_ends_that_example_alone() -> None:
+    """One odd schema, or one long conversation, among a thousand would end every run of the suite."""
+    from toolfinch.callers.load import load as load_caller
+
+    codes = {"type": "array", "items": {"type": "string", "pattern": "^(?=x)"}}
+    odd = Tool("odd", "", {"type": "object", "properties": {"codes": codes}})
+    plain = Tool("plain", "", {"type": "object", "properties": {}})
+    asked = [((odd,), "hello"), ((plain,), "word " * 9000), ((plain,), "hello")]
+    cases = [
+        Example(f"c/{i}", tools, (user(text),), Expected("say")) for i, (tools, text) in enumerate(asked)
+    ]
+    schema, context, fine = run(load_caller("fledgling"), cases, progress=False)
+    assert schema.reply.stop == context.reply.stop == "error" != fine.reply.stop
+    assert "'odd'" in schema.reply.error and "context is 8192" in context.reply.error
+
+
 def test_a_reply_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     """Half a surrogate pair must not end the run, nor be lost."""
 

@@ -132,8 +132,8 @@ def test_variety_and_balance(batch: list[Conversation]) -> None:
     assert facts["distinct_tools"] > 3 * len(batch)
     assert 0.6 < facts["share_call"] < 0.78
     assert facts["share_decline"] > 0.05 and facts["share_ask"] > 0.05 and facts["share_say"] > 0.05
-    assert facts["message_characters_each"] < 900
-    assert facts["tool_characters_each"] < 1800
+    assert facts["message_characters_each"] < 120 * facts["decisions_each"]
+    assert facts["tool_characters_each"] < 300 * facts["tools_each"]
 
 
 def test_no_two_offered_tools_serve_the_same_request() -> None:

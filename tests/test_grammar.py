@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from llguidance import LLTokenizer, TokenizerWrapper
 
 from test_decode import EOS, PROMPT, SPECIAL, TRIGGER, Typist
-from tiny_models import tiny_model
 from toolfinch import dialects, models
 from toolfinch.caller import Decoding, Reply
 from toolfinch.callers.load import load
@@ -534,20 +533,6 @@ TOOLS = (
     _tool("cancel", "why", why={"type": "array", "items": {"enum": ["late", "ill"]}, "maxItems": 2}),
     _tool("stop"),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("models") / "tiny", dtype="float32")
-
-
-@pytest.fixture(scope="module")
-def gguf(folder: Path) -> Path:
-    pytest.importorskip("llama_cpp")
-    from toolfinch.export.gguf import write_gguf
-
-    write_gguf(folder, folder.parent / "tiny.gguf", "f32", dialect="hermes", name="tiny")
-    return folder.parent / "tiny.gguf"
 
 
 @each

@@ -53,7 +53,7 @@ def run(
     from rich.console import Console
 
     from toolfinch.evaluate import report as reports
-    from toolfinch.evaluate.suite import read
+    from toolfinch.evaluate.suite import read, spread
 
     if suite == "failed_tools":
         if data is not None or seen is not None:
@@ -63,7 +63,7 @@ def run(
     found, left_out = read(suite, data)
     if left_out:
         say(f"{suite}: rows left out: {len(left_out)} (toolfinch validate says which and why)")
-    examples = spread(found, conversations)
+    examples = spread(found, conversations, lambda example: example.conversation_id)
     if seen is not None:
         examples = tag_by_tools(examples, seen)
     made = measure(callers, examples, suite, out, dialect=dialect, constrain=not free)
@@ -72,15 +72,6 @@ def run(
     else:
         Console().print(reports.terminal(made))
     say(f"report: {out / 'report.html'}, failing cases: {out / 'failures.jsonl'}")
-
-
-def spread(examples: Sequence[Example], conversations: int) -> list[Example]:
-    """The examples of `conversations` conversations, evenly spaced over the suite; of all where it is 0."""
-    ids = list(dict.fromkeys(e.conversation_id for e in examples))
-    if not 0 < conversations < len(ids):
-        return list(examples)
-    chosen = {ids[i * len(ids) // conversations] for i in range(conversations)}
-    return [e for e in examples if e.conversation_id in chosen]
 
 
 def tag_by_tools(examples: Sequence[Example], training: Path) -> list[Example]:
@@ -159,8 +150,9 @@ def failed_tools(
     from toolfinch.caller import Decoding
     from toolfinch.evaluate import failed_tools as suite
     from toolfinch.evaluate import failed_tools_report as reports
+    from toolfinch.evaluate.suite import spread
 
-    cases = suite.spread(suite.load(), scenarios)
+    cases = spread(suite.load(), scenarios, lambda case: case.scenario)
     runs = []
     for shown, caller, digest in loaded(callers, dialect, constrain):
         say(f"{shown}: {len(cases)} cases")

@@ -82,15 +82,6 @@ def load(folder: Path = _SUITES) -> list[Scripted]:
     return cases
 
 
-def spread(cases: Sequence[Scripted], scenarios: int) -> list[Scripted]:
-    """The cases of `scenarios` scenarios, evenly spaced over the suite; all where it is 0."""
-    names = list(dict.fromkeys(case.scenario for case in cases))
-    if not 0 < scenarios < len(names):
-        return list(cases)
-    chosen = {names[i * len(names) // scenarios] for i in range(scenarios)}
-    return [case for case in cases if case.scenario in chosen]
-
-
 def _tools(path: Path) -> dict[str, Tool]:
     raw = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, object]])
     return {name: tools.read({"name": name, **body}, f"{path.name}: {name}") for name, body in raw.items()}

@@ -8,13 +8,16 @@ that is not marked `skip` is an example. Left out: fetching public data.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from toolfinch.data.curate import Dropped
 from toolfinch.data.readers import openai_chat
 from toolfinch.errors import DataError, UsageError
 from toolfinch.example import Example, examples
 
+T = TypeVar("T")
 BUILT_IN = ("frozen_200", "unseen_tools_100", "forty", "dependencies")
 PUBLIC = {
     "seal_tools": "toolfinch.evaluate.suites.seal_tools",
@@ -54,6 +57,15 @@ def read(name_or_path: str | Path, data: Path | None = None) -> tuple[list[Examp
     if not found:
         raise DataError(f"{path}: there is no assistant turn in it to measure")
     return found, []
+
+
+def spread(cases: Sequence[T], groups: int, group: Callable[[T], str]) -> list[T]:
+    """The cases of so many groups (conversations, scenarios), evenly spaced over the suite; all where it is 0."""
+    names = list(dict.fromkeys(map(group, cases)))
+    if not 0 < groups < len(names):
+        return list(cases)
+    chosen = {names[i * len(names) // groups] for i in range(groups)}
+    return [case for case in cases if group(case) in chosen]
 
 
 def _public(name: str, data: Path | None) -> tuple[list[Example], list[Dropped]]:

@@ -68,7 +68,7 @@ class BaseRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 PROBED = Text(forged=200, builtin=0, parts=1, seed=-2)
 """Invented tools, on which copying is measured while the network trains; no corpus holds these conversations."""
 PROBES = 200
-"""Decisions that are measured."""
+"""Decisions that are drawn; those that call are measured."""
 
 
 def conversations(text: Text, part: int) -> Iterator[Conversation]:

@@ -61,7 +61,7 @@ def _spans(example: Example, prompt: str, completion: str) -> list[tuple[int, in
 
 
 def copying(model: Any, rows: Iterable[CopyRow]) -> dict[str, float]:
-    """Mean loss (nats) and accuracy over the copied tokens of names and of values; NaN where there are none.
+    """Mean loss (nats) and accuracy over the copied tokens of names and of values, as far as there are any.
 
     One row at a time, so that no padding is read.
     """
@@ -82,7 +82,7 @@ def copying(model: Any, rows: Iterable[CopyRow]) -> dict[str, float]:
                 right[kind].append(float(int(chance.argmax()) == token))
     out = {}
     for kind, name in ((NAME, "names"), (VALUE, "values")):
-        count = len(losses[kind])
-        out[f"copied_{name}_loss"] = round(sum(losses[kind]) / count, 4) if count else float("nan")
-        out[f"copied_{name}_accuracy"] = round(sum(right[kind]) / count, 4) if count else float("nan")
+        if count := len(losses[kind]):
+            out[f"copied_{name}_loss"] = round(sum(losses[kind]) / count, 4)
+            out[f"copied_{name}_accuracy"] = round(sum(right[kind]) / count, 4)
     return out

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from toolfinch.data.dataset import read_dataset, write_dataset
 from toolfinch.data.synthesize import ANY_WRITERS, WRITERS, Writer, conversation
+from toolfinch.data.synthesize.grammar import World
 from toolfinch.data.synthesize.rand import Rand
 from toolfinch.data.synthesize.request import Asking
 from toolfinch.data.synthesize.skill import Skill, builtin_skills, unseen_skills
@@ -62,6 +63,7 @@ def draw(
     writers: Mapping[str, Writer],
     quota: Mapping[str, int],
     tags: tuple[str, ...] = (),
+    world: World = "heldout",
 ) -> list[Conversation]:
     """A suite, balanced over decisions within each scenario, without two equal last requests."""
     taken: list[Conversation] = []
@@ -71,7 +73,7 @@ def draw(
         for place in range(places):
             found: dict[str, Conversation] = {}
             for i in range(CANDIDATES):
-                asking = Asking(Rand(f"{name}/{scenario}/{place}/{i}"), "heldout", skills, skills)
+                asking = Asking(Rand(f"{name}/{scenario}/{place}/{i}"), world, skills, skills)
                 drawn = conversation(
                     f"{name}-{scenario}-{place:02d}",
                     asking,
@@ -128,9 +130,14 @@ def _last_request(cut: Conversation) -> str:
 
 
 def main(folder: Path) -> None:
+    """The two suites, and `train_200`: as many decisions of the same kinds in the training wordings.
+
+    What a model gets on `train_200` and not on `frozen_200` it has learned by heart. It is not committed.
+    """
     builtin = draw("frozen_200", builtin_skills("heldout"), WRITERS, QUOTA)
     unseen = draw("unseen_tools_100", unseen_skills(), ANY_WRITERS, UNSEEN_QUOTA, ("unseen_tools",))
-    for name, suite in (("frozen_200", builtin), ("unseen_tools_100", unseen)):
+    known = draw("train_200", builtin_skills("train"), WRITERS, QUOTA, world="train")
+    for name, suite in (("frozen_200", builtin), ("unseen_tools_100", unseen), ("train_200", known)):
         print(folder / f"{name}.jsonl", write_dataset(folder / f"{name}.jsonl", suite))
 
 
