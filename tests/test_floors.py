@@ -11,7 +11,19 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "toolfinch"
 FLOORS = [
-    {"tool", "message", "example", "caller", "score", "schema", "artifact", "errors", "recipe", "models"},
+    {
+        "tool",
+        "message",
+        "example",
+        "caller",
+        "score",
+        "grounding",
+        "schema",
+        "artifact",
+        "errors",
+        "recipe",
+        "models",
+    },
     {"dialects", "toolbox"},
     {"decode", "callers", "retrieve"},
     {"data", "train", "export", "evaluate"},

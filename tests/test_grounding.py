@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolfinch.evaluate.grounding import ungrounded
+from toolfinch.grounding import ungrounded
 
 SOURCE = (
     '{"order":"BK-4471","total":1000,"share":0.15,"temperature":18.4,"at":"2025-03-03T15:00:00Z",'

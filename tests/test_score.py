@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolfinch.caller import Reply
-from toolfinch.example import Example, Expected, ExpectedCall, Mark, expected, gold_message
+from toolfinch.example import (
+    Conversation,
+    Example,
+    Expected,
+    ExpectedCall,
+    Mark,
+    examples,
+    expected,
+    gold_message,
+)
 from toolfinch.message import Message, ToolCall, assistant, tool, user
 from toolfinch.score import FAILURES, same_value, score
 from toolfinch.tool import Tool
@@ -52,6 +61,12 @@ def waits(*due: ToolCall, later: str = "send_mail", kind: str = "") -> Example:
     return msgspec.structs.replace(ex, expected=msgspec.structs.replace(ex.expected, later=(later,)))
 
 
+def first(due: ToolCall, *then: ToolCall) -> Example:
+    """An example whose conversation goes on with further calls."""
+    ex = example(due)
+    return msgspec.structs.replace(ex, expected=msgspec.structs.replace(ex.expected, then=then))
+
+
 def says(text: str, *calls: ToolCall) -> Reply:
     return Reply(assistant(text, *calls))
 
@@ -90,6 +105,7 @@ def test_no_call_is_right_where_none_is_expected(kind: str) -> None:
 
 
 EARLIER = (user("Weather in Paris?"), assistant("", PARIS), tool("offline", is_error=True))
+PARIS_OR_OSLO = (user("Is it warmer in Oslo? No, weather in Paris, please."),)
 ACCEPTS = ExpectedCall(PARIS, accept={"city": ("Paris, France",), "units": ("metric",)}, optional=())
 
 
@@ -121,7 +137,11 @@ ACCEPTS = ExpectedCall(PARIS, accept={"city": ("Paris, France",), "units": ("met
         (example(PARIS), calls(ToolCall("get_weather", {"city": 75})), "wrong_type"),
         (example(PARIS), calls(ToolCall("get_weather", {"city": None})), "wrong_type"),
         (example(PARIS), calls(ToolCall("get_weather", {"city": "Paris", "days": "1"})), "wrong_type"),
-        (example(PARIS), calls(OSLO), "wrong_value"),
+        (example(PARIS), calls(OSLO), "not_grounded"),
+        (example(PARIS, messages=PARIS_OR_OSLO), calls(OSLO), "wrong_value"),
+        (example(OSLO), calls(ToolCall("get_weather", {"city": "Rome"})), "wrong_value"),
+        (example(PARIS), calls(ToolCall("get_weather", {"city": "Paris", "units": "kelvin9"})), "not_grounded"),
+        (example(PARIS), calls(ToolCall("get_weather", {"city": "Paris", "units": "Paris"})), "wrong_value"),
         (example(PARIS), calls(ToolCall("get_weather", {"city": "paris"})), "wrong_value"),
         (example(PARIS), calls(ToolCall("get_weather", {"city": "Paris", "units": "metric"})), "wrong_value"),
         (example(ACCEPTS), calls(ToolCall("get_weather", {"city": "Paris", "units": "no"})), "wrong_value"),
@@ -132,7 +152,17 @@ ACCEPTS = ExpectedCall(PARIS, accept={"city": ("Paris, France",), "units": ("met
         (waits(PARIS), calls(OSLO, MAIL_ANN, MAIL_ANN), "premature_call"),
         (waits(kind="ask"), calls(MAIL_ANN), "premature_call"),
         (waits(PARIS, later="get_weather"), calls(PARIS, OSLO), "premature_call"),
-        (waits(PARIS, later="get_weather"), calls(OSLO), "wrong_value"),
+        (waits(PARIS, later="get_weather"), calls(OSLO), "not_grounded"),
+        (first(PARIS, MAIL_ANN), calls(MAIL_ANN), "wrong_order"),
+        (first(PARIS, MAIL_ANN), calls(PARIS, MAIL_ANN), "wrong_order"),
+        (first(PARIS, OSLO), calls(OSLO), "wrong_order"),
+        (first(PARIS, OSLO), calls(ToolCall("get_weather", {"city": "Rome"})), "not_grounded"),
+        (first(PARIS, MAIL_ANN), calls(ToolCall("no_such_tool", {})), "wrong_tool"),
+        (example(PARIS), says("It is 21 °C in Paris."), "fabricated_result"),
+        (example(PARIS), says("It is sunny in Paris."), "missed_call"),
+        (example(MAIL_ANN, messages=EARLIER), says("It is offline."), "gave_up_early"),
+        (example(MAIL_ANN, messages=EARLIER), says("It is 21 °C."), "fabricated_result"),
+        (example(kind="call"), calls(ToolCall("no_such_tool", {})), "stray_call"),
         (waits(PARIS), calls(PARIS, ToolCall("no_such_tool", {})), "stray_call"),
         (waits(PARIS), says("Sunny."), "missed_call"),
         (waits(PARIS), Reply(assistant("", MAIL_ANN), unread=("{",)), "malformed"),
@@ -254,3 +284,36 @@ def test_hostile_arguments() -> None:
     assert not score(example(PARIS), calls(ToolCall("get_weather", {"\ud800": 1}))).calls[0].valid
     many = score(example(PARIS), calls(*[PARIS] * 2000))
     assert many.failure is not None and many.failure.kind == "repeated_call"
+
+
+def test_any_call_is_right_where_none_is_named() -> None:
+    """BFCL's relevance cases name no call: a scorer that wants one would fail every caller."""
+    assert score(example(kind="call"), calls(PARIS)).exact
+    assert score(example(kind="call"), calls(PARIS, MAIL_ANN)).exact
+    assert not score(example(kind="call"), says("No.")).exact
+
+
+def test_folded_strings_differ_in_letters_and_digits_alone() -> None:
+    """BFCL's comparison, where an example asks for it; everywhere else a string is what it is."""
+    folded = msgspec.structs.replace(
+        ExpectedCall(ToolCall("send_mail", {"to": "Ann-Marie", "cc": ["a b"]})), folded=True
+    )
+    same = calls(ToolCall("send_mail", {"to": "ann, marie", "cc": ["A_b"]}))
+    assert score(example(folded), same).exact
+    assert not score(example(folded), calls(ToolCall("send_mail", {"to": "annmari", "cc": ["A_b"]}))).exact
+    assert not score(example(folded.call), same).exact
+
+
+def test_what_a_log_calls_next_is_known() -> None:
+    """Without it, a call made ahead of its turn would be one tool mistaken for another."""
+    turns = (
+        user("Weather, then mail Ann."),
+        assistant("", PARIS),
+        tool("sunny"),
+        assistant("", MAIL_ANN),
+        tool("ok"),
+        user("And Oslo?"),
+        assistant("", OSLO),
+    )
+    made = list(examples(Conversation("c", TOOLS, turns)))
+    assert [e.expected.then for e in made] == [(MAIL_ANN,), (), ()]

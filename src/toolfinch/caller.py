@@ -65,6 +65,8 @@ class Reply(msgspec.Struct, frozen=True):
     """What looked like a call and could not be read; never empty where a call was malformed."""
     error: str = ""
     """Set only where `stop` is `error`."""
+    read_as: str = ""
+    """The dialect by which calls were found that the endpoint had left in its text; empty: none were."""
 
 
 class Delta(msgspec.Struct, frozen=True):

@@ -41,6 +41,9 @@ class ExpectedCall(msgspec.Struct, frozen=True):
     """Further acceptable values by argument, beside the one in `call`."""
     optional: tuple[str, ...] = ()
     """Arguments of `call` that may be left out."""
+    folded: bool = False
+    """Strings that differ only in case, spaces and `,./-_*^` are equal, and so are both kinds of quotes: the
+    comparison of BFCL, for suites that were made for it."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -48,10 +51,13 @@ class Expected(msgspec.Struct, frozen=True):
 
     kind: Kind
     calls: tuple[ExpectedCall, ...] = ()
+    """None of them where the kind is `call`: any call to an offered tool is right."""
     text: str = ""
     """The reference text: what the log's assistant said, to train on, never to score by equality."""
     later: tuple[str, ...] = ()
     """Tools whose calls depend on what comes now: on a call's result, or on the answer to a question."""
+    then: tuple[ToolCall, ...] = ()
+    """The calls of the conversation's next turns, up to the user's next message."""
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -111,7 +117,7 @@ def examples(conversation: Conversation) -> Iterator[Example]:
             id=f"{conversation.id}/{i}",
             tools=conversation.tools,
             messages=conversation.messages[:i],
-            expected=expected(message, mark),
+            expected=msgspec.structs.replace(expected(message, mark), then=_next_calls(conversation, i)),
             scenario=mark.scenario or conversation.scenario,
             source=conversation.source,
             tags=conversation.tags,
@@ -132,6 +138,16 @@ def expected(message: Message, mark: Mark) -> Expected:
         for i, call in enumerate(message.calls)
     )
     return Expected("call", calls, message.content, mark.later)
+
+
+def _next_calls(conversation: Conversation, turn: int) -> tuple[ToolCall, ...]:
+    calls: list[ToolCall] = []
+    for i, message in enumerate(conversation.messages[turn + 1 :], turn + 1):
+        if message.role == "user":
+            break
+        if not conversation.marks.get(i, Mark()).skip:
+            calls.extend(message.calls)
+    return tuple(calls)
 
 
 def gold_message(example: Example) -> Message:

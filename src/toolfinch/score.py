@@ -2,7 +2,8 @@
 
 `score(example, reply)` is a pure function; the evaluation and the training reward are this same function.
 It compares calls with calls: names as a multiset, arguments by value and against the tool's schema, in any
-order. It never reads prose: of a reply without a call it sees only whether it ends with a question mark.
+order. What is right never depends on prose: of a reply without a call it sees only whether it ends with a
+question mark. Only to tell one kind of failure from another does it read words, by the rule of `grounding`.
 The rates made from many scores, with their formulas, are in docs/metrics.md.
 """
 
@@ -15,7 +16,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import msgspec
 
 from toolfinch.caller import Reply
-from toolfinch.example import QUESTION_MARKS, Example, ExpectedCall, Kind
+from toolfinch.example import QUESTION_MARKS, Example, Expected, ExpectedCall, Kind
+from toolfinch.grounding import normal, ungrounded
 from toolfinch.message import Message, ToolCall
 from toolfinch.schema import validator
 from toolfinch.tool import Tool
@@ -24,13 +26,17 @@ FailureKind = Literal[
     "endpoint_error",
     "malformed",
     "premature_call",
+    "wrong_order",
     "repeated_call",
     "stray_call",
+    "fabricated_result",
+    "gave_up_early",
     "missed_call",
     "wrong_tool",
     "unknown_argument",
     "missing_argument",
     "wrong_type",
+    "not_grounded",
     "wrong_value",
 ]
 """In order of precedence: a reply with several faults has the first of them.
@@ -38,13 +44,17 @@ FailureKind = Literal[
 - endpoint_error: the engine or endpoint gave no reply; it says nothing about the model.
 - malformed: something that looked like a call could not be read.
 - premature_call: a tool was called whose calls depend on what was due now, and was not due itself.
+- wrong_order: a call of a later step of the same request was made now, though nothing is known to depend.
 - repeated_call: a wrong call equals another call of the reply, or one made since the last user message.
 - stray_call: no expected call is missing, and there is one more than expected.
+- fabricated_result: no call where one is due, and words with a value that nothing in the prompt holds.
+- gave_up_early: no call where a further one is due, after the first results.
 - missed_call: an expected call is missing, and no other was made in its place.
 - wrong_tool: another tool was called in place of the expected one.
 - unknown_argument: an argument that the tool does not have.
 - missing_argument: an expected argument is absent.
 - wrong_type: a value of another JSON type than every acceptable one (`"3"` for `3`).
+- not_grounded: a value that no message holds, where the acceptable one stands in a message or none was due.
 - wrong_value: a value that is not acceptable, or an argument of the tool that was not called for.
 """
 FAILURES: tuple[FailureKind, ...] = get_args(FailureKind)
@@ -107,6 +117,8 @@ class _Fault(NamedTuple):
     key: str
     kind: FailureKind
     why: str
+    value: Any = None
+    acceptable: Sequence[Any] = ()
 
 
 def score(example: Example, reply: Reply) -> Score:
@@ -116,8 +128,8 @@ def score(example: Example, reply: Reply) -> Score:
     Unicode NFC and nothing else. Leaving an argument out is the same as giving the schema's default.
     No reply can make it raise; an example whose tools were not normalised (`schema.normalise`) can.
     """
-    gold = example.expected.calls
     calls = reply.message.calls
+    gold = _gold(example, calls)
     tools = {tool.name: tool for tool in example.tools}
     faults = {
         (g, c): tuple(_faults(expected, call, tools.get(call.name)))
@@ -165,14 +177,25 @@ def score(example: Example, reply: Reply) -> Score:
         failure=None
         if exact
         else _no_decision(example, reply)
-        or _too_early(example.expected.later, extra)
+        or _too_early(example.expected, calls, scored, extra)
         or _wrong_calls(example.messages, calls, scored, extra, missing)
-        or _wrong_arguments([fault for _, _, found in paired for fault in found]),
+        or _wrong_arguments(example, [fault for _, _, found in paired for fault in found]),
     )
 
 
-def same_value(a: Any, b: Any) -> bool:
-    """Equality of JSON values, as `score` means it. Does not recurse: a reply may nest without end."""
+def _gold(example: Example, calls: Sequence[ToolCall]) -> tuple[ExpectedCall, ...]:
+    """The expected calls; where any call will do, those calls of the reply whose tools were offered."""
+    if example.expected.kind != "call" or example.expected.calls:
+        return example.expected.calls
+    offered = {tool.name for tool in example.tools}
+    return tuple(ExpectedCall(call) for call in calls if call.name in offered)
+
+
+def same_value(a: Any, b: Any, *, folded: bool = False) -> bool:
+    """Equality of JSON values, as `score` means it. Does not recurse: a reply may nest without end.
+
+    `folded` compares strings as `ExpectedCall.folded` says.
+    """
     todo = [(a, b)]
     while todo:
         a, b = todo.pop()
@@ -183,7 +206,7 @@ def same_value(a: Any, b: Any) -> bool:
             if a != b and not (a != a and b != b):  # NaN is no JSON, but it is equal to itself here
                 return False
         elif isinstance(a, str) and isinstance(b, str):
-            if a != b and unicodedata.normalize("NFC", a) != unicodedata.normalize("NFC", b):
+            if a != b and _folded(a, folded) != _folded(b, folded):
                 return False
         elif isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
             if len(a) != len(b):
@@ -196,6 +219,14 @@ def same_value(a: Any, b: Any) -> bool:
         else:
             return False
     return True
+
+
+_UNFOLDED = str.maketrans("'", '"', " ,./-_*^")
+
+
+def _folded(text: str, folded: bool) -> str:
+    text = unicodedata.normalize("NFC", text)
+    return text.translate(_UNFOLDED).lower() if folded else text
 
 
 def _got_kind(reply: Reply) -> Literal["call", "say", "ask"]:
@@ -222,7 +253,7 @@ def _faults(expected: ExpectedCall, call: ToolCall, tool: Tool | None) -> Iterat
         acceptable = (value, *expected.accept.get(key, ()))
         left_out = key in expected.optional or (key in defaults and _among(defaults[key], acceptable))
         if key in call.arguments:
-            yield from _value_fault(call, key, acceptable)
+            yield from _value_fault(call, key, acceptable, expected.folded)
         elif not left_out:
             yield _Fault(key, "missing_argument", f"{call.name}.{key}: absent, expected {_show(value)}")
     for key, value in call.arguments.items():
@@ -232,24 +263,25 @@ def _faults(expected: ExpectedCall, call: ToolCall, tool: Tool | None) -> Iterat
         if key in defaults:
             acceptable = (*acceptable, defaults[key])
         if acceptable:
-            yield from _value_fault(call, key, acceptable)
+            yield from _value_fault(call, key, acceptable, expected.folded)
         elif key not in properties and schema.get("additionalProperties", False) is False:
             yield _Fault(key, "unknown_argument", f"{call.name} has no argument {_show(key)}")
         else:
-            yield _Fault(key, "wrong_value", f"{call.name}.{key}: not called for, got {_show(value)}")
+            why = f"{call.name}.{key}: not called for, got {_show(value)}"
+            yield _Fault(key, "wrong_value", why, value)
 
 
-def _value_fault(call: ToolCall, key: str, acceptable: Sequence[Any]) -> Iterator[_Fault]:
+def _value_fault(call: ToolCall, key: str, acceptable: Sequence[Any], folded: bool) -> Iterator[_Fault]:
     value = call.arguments[key]
-    if not _among(value, acceptable):
+    if not _among(value, acceptable, folded):
         same_type = _json_type(value) in map(_json_type, acceptable)
         want = " or ".join(_show(v) for v in acceptable[:3])
         why = f"{call.name}.{key}: expected {want}, got {_show(value)}"
-        yield _Fault(key, "wrong_value" if same_type else "wrong_type", why)
+        yield _Fault(key, "wrong_value" if same_type else "wrong_type", why, value, acceptable)
 
 
-def _among(value: Any, acceptable: Sequence[Any]) -> bool:
-    return any(same_value(value, v) for v in acceptable)
+def _among(value: Any, acceptable: Sequence[Any], folded: bool = False) -> bool:
+    return any(same_value(value, v, folded=folded) for v in acceptable)
 
 
 def _pair(faults: Mapping[tuple[int, int], Sequence[_Fault]]) -> dict[int, int]:
@@ -289,13 +321,35 @@ def _no_decision(example: Example, reply: Reply) -> Failure | None:
         return Failure("malformed", f"could not be read: {_show(reply.unread[0])}")
     if not reply.message.calls:
         names = [e.call.name for e in example.expected.calls]
-        return Failure("missed_call", f"expected {_show(names)}, made no call")
+        return _no_call(example, reply.message.content, f"expected {_show(names) if names else 'a call'}")
     return None
 
 
-def _too_early(later: Sequence[str], extra: Sequence[ToolCall]) -> Failure | None:
-    early = [call.name for call in extra if call.name in later]
-    return Failure("premature_call", f"called before what it depends on: {_show(early)}") if early else None
+def _no_call(example: Example, said: str, expected: str) -> Failure:
+    """Why words in place of a due call are wrong."""
+    made_up = ungrounded(said[:_READ], _said(example.messages) + _shown(example.tools))
+    if made_up:
+        return Failure("fabricated_result", f"{expected}, made no call and states {_show(made_up)}")
+    if example.messages and example.messages[-1].role == "tool":
+        return Failure("gave_up_early", f"{expected} after these results, made no call")
+    return Failure("missed_call", f"{expected}, made no call")
+
+
+def _too_early(
+    expected: Expected, calls: Sequence[ToolCall], scored: Sequence[CallScore], extra: Sequence[ToolCall]
+) -> Failure | None:
+    early = [call.name for call in extra if call.name in expected.later]
+    if early:
+        return Failure("premature_call", f"called before what it depends on: {_show(early)}")
+    due = {each.call.name for each in expected.calls}
+    then = {call.name for call in expected.then} - due
+    ahead = [call.name for call in extra if call.name in then]
+    ahead += [
+        call.name
+        for call, one in zip(calls, scored, strict=True)
+        if call.name in due and not one.accurate and any(_same_call(call, other) for other in expected.then)
+    ]
+    return Failure("wrong_order", f"called ahead of what is due: {_show(ahead)}") if ahead else None
 
 
 def _wrong_calls(
@@ -326,9 +380,66 @@ def _wrong_calls(
     return None
 
 
-def _wrong_arguments(faults: Sequence[_Fault]) -> Failure:
+def _wrong_arguments(example: Example, faults: Sequence[_Fault]) -> Failure:
     worst = min(faults, key=lambda fault: FAILURES.index(fault.kind))
-    return Failure(worst.kind, worst.why)
+    if worst.kind != "wrong_value":
+        return Failure(worst.kind, worst.why)
+    said = _said(example.messages)
+    shown = said + _shown(example.tools)
+    for fault in faults:
+        inferred = fault.acceptable and not any(_stands(value, said) for value in fault.acceptable)
+        if not inferred and not _stands(fault.value, shown):
+            return Failure("not_grounded", f"{fault.why}, which no message holds")
+    return Failure("wrong_value", worst.why)
+
+
+_READ = 20_000
+"""Characters of a text that are read to name a failure; a reply may be of any length."""
+
+
+def _said(messages: Sequence[Message]) -> list[str]:
+    """Everything that the messages say, hold as arguments, or brought as results."""
+    return [text for m in messages for text in (m.content, *(_text(c.arguments) for c in m.calls)) if text]
+
+
+def _shown(tools: Sequence[Tool]) -> list[str]:
+    return [text for tool in tools for text in (tool.name, tool.description, _text(tool.parameters))]
+
+
+def _text(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, RecursionError):  # a surrogate half, a key that is no string, nesting
+        return ""
+
+
+def _stands(value: Any, sources: Sequence[str]) -> bool:
+    """Every string and number in a value stands in a source, in any spelling that `grounding` knows."""
+    plain = normal("\n".join(sources)).casefold()
+    todo = [value]
+    while todo:
+        match todo.pop():
+            case bool() | None:
+                continue
+            case int() | float() as number:
+                if ungrounded(_show(number), sources):
+                    return False
+            case str() as text:
+                text = text[:_READ]
+                if normal(text).casefold() not in plain and (
+                    ungrounded(text, sources) or not _has_values(text)
+                ):
+                    return False
+            case dict() as members:
+                todo.extend(members.values())
+            case list() | tuple() as items:
+                todo.extend(items)
+    return True
+
+
+def _has_values(text: str) -> bool:
+    """Whether a text holds anything that `grounding` could miss: plain words hold nothing."""
+    return bool(ungrounded(text, ()))
 
 
 def _same_call(a: ToolCall, b: ToolCall) -> bool:

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import msgspec
 
 from toolfinch.caller import Decoding, Reply, ToolCaller
-from toolfinch.evaluate.grounding import normal, sentences, ungrounded
+from toolfinch.grounding import normal, sentences, ungrounded
 from toolfinch.message import Message, ToolCall, tool
 from toolfinch.score import same_value
 from toolfinch.tool import Tool
