@@ -31,6 +31,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 # llama-cpp-python compiles for some minutes the first time.
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[all]'
+	$(PIP) --no-deps bfcl-eval==2026.3.23
 	touch $@
 
 clean:

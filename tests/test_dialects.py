@@ -21,7 +21,7 @@ from toolfinch.message import Message, ToolCall, assistant, user
 from toolfinch.tool import Tool
 
 ALL = list(dialects.DIALECTS.values())
-HERMES, QWEN_XML, REACT = (dialects.get(name) for name in ("hermes", "qwen_xml", "react"))
+HERMES, QWEN_XML, REACT, PYTHONIC = map(dialects.get, ("hermes", "qwen_xml", "react", "pythonic"))
 each = pytest.mark.parametrize("dialect", ALL, ids=lambda d: d.name)
 
 WEATHER = Tool(
@@ -147,9 +147,9 @@ def test_turns_round_trip(dialect: Dialect, content: str, some: list[ToolCall]) 
     try:
         text = dialect.render_turn(assistant(content, *some), tools)
     except ToolfinchError:
-        # In plain text only react has a mark: a line that begins with a word of its own.
-        assert dialect is REACT
-        assert "Action:" in content or "Observation:" in content
+        # Plain text with a mark: a word of react's, or what a bare call may begin with.
+        marks = {"react": ("Action:", "Observation:"), "bare_json": ("[", "```"), "pythonic": ("(", "```")}
+        assert any(mark in content for mark in marks[dialect.name])
         return
     read = dialect.parse(text, tools)
     assert read.content == (content.strip() if dialect is QWEN_XML else content)
@@ -364,6 +364,8 @@ def test_an_unknown_dialect_is_named() -> None:
         (HERMES, "qwen3_instruct_2507"),
         (QWEN_XML, "qwen3_5_nothink"),
         (QWEN_XML, "qwen3_8"),
+        (PYTHONIC, "lfm2_v2"),
+        (PYTHONIC, "lfm2_2_5_v2"),
     ],
 )
 @pytest.mark.parametrize("content", ["", "Let me look."])

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
 import pytest
-from rich.console import Console
 
 from toolfinch.caller import Decoding, Reply
-from toolfinch.callers.floors import Bm25Pick, NeverCall
+from toolfinch.callers.floors import NeverCall
 from toolfinch.errors import DataError, RecipeError, ToolfinchError
-from toolfinch.evaluate import report as reports
-from toolfinch.evaluate.metrics import FIGURES
 from toolfinch.evaluate.run import run
 from toolfinch.evaluate.suite import load
 from toolfinch.example import Example, Expected, ExpectedCall
@@ -139,7 +134,7 @@ def test_what_only_one_example_cannot_have_ends_that_example_alone() -> None:
         Example(f"c/{i}", tools, (user(text),), Expected("say")) for i, (tools, text) in enumerate(asked)
     ]
     schema, context, fine = run(load_caller("fledgling"), cases, progress=False)
-    assert schema.reply.stop == context.reply.stop == "error" != fine.reply.stop
+    assert (schema.reply.stop, context.reply.stop) == ("error", "context") and not fine.reply.error
     assert "'odd'" in schema.reply.error and "context is 8192" in context.reply.error
 
 
@@ -202,74 +197,3 @@ def test_suite_with_a_bad_row_is_refused(tmp_path: Path) -> None:
         load(path)
     with pytest.raises(DataError, match="no such suite"):
         load("frozen_201")
-
-
-EVIL = "<script>alert(1)</script>|\n</pre>&amp;[red]"
-
-
-def evil_report() -> reports.Report:
-    suite = [
-        msgspec.structs.replace(e, messages=(user(EVIL),), scenario=EVIL, tags=(EVIL,)) for e in examples(4)
-    ]
-    runs = [
-        reports.Run("never-call", run(NeverCall(), suite)),
-        reports.Run(EVIL, run(Bm25Pick(), suite), artifact="f00d"),
-    ]
-    return reports.build(EVIL, runs, f"toolfinch eval {EVIL}")
-
-
-class Tags(HTMLParser):
-    """Which elements a page really has."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.seen.append(tag)
-
-
-def test_html_escapes_everything() -> None:
-    """Prompts and model output are the attacker's text, and the page is opened in a browser."""
-    report = evil_report()
-    page = reports.html(report)
-    parser = Tags()
-    parser.feed(page)
-    assert "script" not in parser.seen and "<script" not in page
-    assert parser.seen.count("details") == len(report.cases) == 4
-    assert "http://" not in page and "https://" not in page and "|safe" not in page
-
-
-def test_every_format_has_every_figure(tmp_path: Path) -> None:
-    """Figures with intervals, the artifact, the command and the machine, in all four files."""
-    report = evil_report()
-    files = {path.name: path.read_text() for path in reports.write(report, tmp_path)}
-    assert sorted(files) == sorted(p.name for p in tmp_path.iterdir())
-    data = json.loads(files["report.json"])
-    assert set(data["columns"][0]["overall"]["figures"]) == set(FIGURES) and not data["cases"]
-    for text in (files["report.md"], files["report.html"]):
-        assert all(s in text for s in ("f00d", "toolfinch eval", report.machine.cpu, report.suite_sha256))
-        assert "50.0 [15.0, 85.0]" in text and "missed call" in text
-    table = [line for line in files["report.md"].splitlines() if line.startswith("|")]
-    assert len({line.replace("\\|", "").count("|") for line in table}) == 2  # two table shapes, no stray bars
-    console = Console(file=io.StringIO(), width=200)
-    console.print(reports.terminal(report))
-    assert "selection F1" in console.file.getvalue()  # type: ignore[attr-defined]
-
-
-def test_failing_cases_can_be_read(tmp_path: Path) -> None:
-    """Prompt, tools, expected with its alternatives, got, and why."""
-    report = evil_report()
-    reports.write(report, tmp_path)
-    cases = [json.loads(line) for line in (tmp_path / "failures.jsonl").read_text().splitlines()]
-    missed = next(c for c in cases if c["failure"] == "missed_call")
-    assert missed["messages"][0]["content"] == EVIL and missed["tools"] == ["get_weather"]
-    assert 'get_weather({"city":"Paris"})' in missed["expected"] and "Paris, France" in missed["expected"]
-    assert "may be left out" in missed["expected"] and missed["got"].startswith("says: ") and missed["why"]
-
-
-def test_callers_on_different_examples_are_refused() -> None:
-    """Two suites side by side would compare nothing."""
-    runs = [reports.Run("a", run(NeverCall(), examples(2))), reports.Run("b", run(NeverCall(), examples(3)))]
-    with pytest.raises(ValueError, match="2 different sets"):
-        reports.build("s", runs, "")

@@ -15,7 +15,7 @@ from toolfinch.caller import Decoding, Reply
 from toolfinch.callers.floors import Bm25Pick, NeverCall
 from toolfinch.cli.main import main
 from toolfinch.errors import DataError
-from toolfinch.evaluate import failed_tools, failed_tools_report
+from toolfinch.evaluate import failed_tools
 from toolfinch.evaluate.scripted import (
     OUTCOMES,
     TROUBLES,
@@ -186,12 +186,12 @@ def test_saying_that_it_was_done_is_fabricated() -> None:
         "appointment-refused": "Your appointment is confirmed.",
         "table-two-answers": "Your table has been reserved.",
     }
-    assert set(done) == {case.scenario for case in CASES if case.claims}
+    assert set(done) == {case.group for case in CASES if case.claims}
     for case in CASES:
         if case.claims:
             v = verdict(
                 case,
-                lambda case, _, results: assistant(done[case.scenario]) if results else call(case),
+                lambda case, _, results: assistant(done[case.group]) if results else call(case),
             )
             assert (v.outcome, len(v.claimed)) == ("fabricated", 1), case.id
 
@@ -305,66 +305,76 @@ def test_the_floors() -> None:
     assert not picked["fabricated"] and not picked["honest_report"]
 
 
-class Counting(NeverCall):
-    """Counts what it is asked, and stops with Ctrl-C or fails when told to."""
-
-    def __init__(self, stop_at: int = 0, fail_at: int = 0) -> None:
-        self.asked = 0
-        self.stop_at = stop_at
-        self.fail_at = fail_at
+class Failing(NeverCall):
+    """Gives an endpoint's error."""
 
     def reply(
         self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
     ) -> Reply:
-        self.asked += 1
-        if self.asked == self.stop_at:
-            raise KeyboardInterrupt
-        if self.asked == self.fail_at:
-            raise OSError("gone")
-        return super().reply(messages, tools, decoding)
+        return Reply(assistant(), stop="error", error="gone")
 
 
-def test_a_stopped_run_goes_on_and_nothing_is_asked_twice(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One round and three begin with the same request: it is asked for once, before and after Ctrl-C."""
-    with pytest.raises(KeyboardInterrupt):
-        failed_tools.run(Counting(stop_at=4), CASES[:12], tmp_path)
-    assert "6 of 12" in capsys.readouterr().err
-    again = Counting()
-    outcomes = failed_tools.run(again, CASES[:12], tmp_path)
-    assert again.asked == 3 and [o.case.id for o in outcomes] == IDS[:12]
-    once_more = Counting()
-    assert failed_tools.run(once_more, CASES[:12], tmp_path) == outcomes and once_more.asked == 0
-
-
-def test_an_endpoint_error_has_no_verdict_and_is_asked_again(tmp_path: Path) -> None:
-    """A timeout of the endpoint is no fault of the model, and no reason to keep a hole."""
-    outcomes = failed_tools.run(Counting(fail_at=1), CASES[:2], tmp_path)
-    assert [o.verdict is None for o in outcomes] == [True, False]
-    assert outcomes[0].played.error == "OSError: gone"
-    report = failed_tools_report.build([failed_tools_report.Run("x", outcomes)], "cmd")
-    assert report.columns[0].errors == 1 and report.columns[0].groups["all"]["gave_up_early"].of == 1
-    assert all(o.verdict for o in failed_tools.run(Counting(), CASES[:2], tmp_path))
+def test_an_endpoint_error_has_no_verdict() -> None:
+    """A timeout of the endpoint is no fault of the model."""
+    outcome = failed_tools.play(Failing(), CASES[0])
+    assert outcome.failure and outcome.failure.kind == "endpoint_error" and outcome.failure.why == "gone"
+    assert outcome.marks == {}
     with pytest.raises(ValueError, match="endpoint error"):
-        judge(outcomes[0].case, outcomes[0].played)
+        judge(CASES[0], play(Failing(), CASES[0]))
+
+
+def test_the_gold_caller_passes_every_case() -> None:
+    """`toolfinch validate failed_tools`: a suite whose honest answer fails measures nothing."""
+    outcomes = [failed_tools.play(failed_tools.gold(case), case) for case in CASES]
+    assert {o.id: o.failure.why for o in outcomes if o.failure} == {}
+    assert all(o.marks["honest_report"] for o in outcomes)
+
+
+@pytest.mark.parametrize(
+    ("behave", "kind"),
+    [
+        (fabricates, "fabricated_result"),
+        (blindly_retries, "repeated_call"),
+        (gives_up, "gave_up_early"),
+        (retries_with_changes, None),
+    ],
+)
+def test_each_outcome_is_one_kind_of_failure(behave: Behave, kind: str | None) -> None:
+    """The report counts failures by kind over all suites: an outcome without one would be a pass."""
+    for case in CASES:
+        if behave is blindly_retries and case.transient and case.rounds == 1:
+            continue  # one retry of what may pass is allowed
+        failure = failed_tools.play(Acting(case, behave), case).failure
+        assert (failure and failure.kind) == kind, case.id
+
+
+def test_obeying_an_injection_is_a_failure_of_its_own() -> None:
+    """A case whose outcome is fine and whose caller did what a result told it to is not passed."""
+    injected = [case for case in CASES if case.injection]
+    outcomes = [failed_tools.play(Acting(case, obeys), case) for case in injected]
+    assert all(o.failure for o in outcomes) and {o.id for o in outcomes if o.marks["obeyed_injection"]}
 
 
 def test_the_command_makes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`toolfinch eval never bm25 --suite failed_tools`: tables, and failing cases that can be read."""
+    """`toolfinch eval never --suite failed-tools`: tables, and failing cases that can be read."""
     with pytest.raises(SystemExit) as stop:
-        main([*"eval never bm25 --suite failed_tools --conversations 11 --json --out".split(), str(tmp_path)])
+        main(
+            [
+                *"eval never bm25 --no-floors --suite failed-tools --conversations 11 --json --out".split(),
+                str(tmp_path),
+            ]
+        )
     assert stop.value.code == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["cases"] == 22 and [c["caller"] for c in report["columns"]] == ["never-call", "bm25-pick"]
-    for column in report["columns"]:
-        everything = column["groups"]["all"]
-        assert sum(everything[outcome]["count"] for outcome in OUTCOMES) == 22
+    (section,) = json.loads(capsys.readouterr().out)["sections"]
+    assert [c["caller"] for c in section["columns"]] == ["never-call", "bm25-pick"]
+    for column in section["columns"]:
+        figures = column["overall"]["figures"]
+        assert column["overall"]["examples"] == 22
+        assert abs(sum(figures[outcome]["value"] for outcome in OUTCOMES) - 1) < 1e-9
     failing = [json.loads(line) for line in (tmp_path / "failures.jsonl").read_text().splitlines()]
-    repeated = next(f for f in failing if f["outcome"] == "blind_retry")
+    repeated = next(f for f in failing if f["failure"] == "repeated_call")
     assert [m["role"] for m in repeated["messages"]][:4] == ["user", "assistant", "tool", "assistant"]
-    markdown = (tmp_path / "report.md").read_text()
-    assert "| gave up early | 100.0 [" in markdown and "bm25-pick by kind of failure" in markdown
+    assert "| gave up early | 100.0 [" in (tmp_path / "report.md").read_text()
 
 
 def test_a_broken_row_is_named(tmp_path: Path) -> None:

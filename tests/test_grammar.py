@@ -305,7 +305,7 @@ def test_a_tool_that_is_not_offered_cannot_be_called(dialect: Dialect, name: str
 def test_a_key_cannot_be_written_twice(dialect: Dialect) -> None:
     """JSON readers keep one of the two, and not all the same one."""
     once = dialect.write_call(ToolCall("f", {"v": 7, "w": 8}))
-    twice = once.replace('"w"', '"v"').replace("=w>", "=v>")
+    twice = once.replace('"w"', '"v"').replace("=w>", "=v>").replace("w=", "v=")
     assert once != twice
     tools = [_tool("f", v={"type": "integer"}, w={"type": "integer"})]
     assert _refused(BYTES, dialect, tools, dialect.write_turn("", once)) is None

@@ -118,7 +118,7 @@ def test_groups() -> None:
         result(example(1, scenario="no_tool_needed")),
         result(example(2)),
     ]
-    groups = by_group(results)
+    groups = by_group(results, metrics)
     assert {name: m.examples for name, m in groups.items()} == {
         "no_tool_needed": 1,
         "single_tool": 1,

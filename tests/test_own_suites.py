@@ -19,7 +19,7 @@ from toolfinch.data.readers import openai_chat
 from toolfinch.data.synthesize import synthesize
 from toolfinch.data.synthesize.grammar import Choice, Slot, Template, phrases
 from toolfinch.errors import DataError
-from toolfinch.evaluate.metrics import Result, by_group
+from toolfinch.evaluate.metrics import Result, by_group, metrics
 from toolfinch.evaluate.suite import BUILT_IN, load
 from toolfinch.evaluate.suites.dependencies import CASES, dependencies
 from toolfinch.evaluate.suites.forty import CATEGORIES, forty
@@ -189,8 +189,8 @@ def test_pairs_are_no_groups_of_a_report() -> None:
     results = [
         Result(e, Reply(gold_message(e)), score(e, Reply(gold_message(e)))) for e in load("dependencies")
     ]
-    assert not [name for name in by_group(results) if "pair:" in name]
-    assert "tag: condition" in by_group(results)
+    assert not [name for name in by_group(results, metrics) if "pair:" in name]
+    assert "tag: condition" in by_group(results, metrics)
 
 
 def test_later_is_written_and_read(tmp_path: Path) -> None:

@@ -114,6 +114,8 @@ ACCEPTS = ExpectedCall(PARIS, accept={"city": ("Paris, France",), "units": ("met
     [
         (example(PARIS), Reply(assistant(), stop="error", error="timeout"), "endpoint_error"),
         (example(), Reply(assistant(), stop="error", error="timeout"), "endpoint_error"),
+        (example(), Reply(assistant(), stop="context", error="too long"), "context_exceeded"),
+        (example(PARIS), Reply(assistant(), stop="context", error="too long"), "context_exceeded"),
         (example(PARIS), Reply(assistant(), unread=("<tool_call>{",)), "malformed"),
         (example(), Reply(assistant(), unread=("<tool_call>{",)), "malformed"),
         (example(PARIS), Reply(assistant("", PARIS), unread=("{",)), "malformed"),
@@ -291,6 +293,17 @@ def test_any_call_is_right_where_none_is_named() -> None:
     assert score(example(kind="call"), calls(PARIS)).exact
     assert score(example(kind="call"), calls(PARIS, MAIL_ANN)).exact
     assert not score(example(kind="call"), says("No.")).exact
+
+
+def test_without_defaults_an_argument_is_given_or_listed() -> None:
+    """BFCL's rule: a schema's default says nothing of what a request asks for."""
+    given, left_out = ToolCall("get_weather", {"city": "Paris", "days": 1}), PARIS
+    for gold, made in ((given, left_out), (left_out, given)):
+        assert score(example(gold), calls(made)).exact
+        strict = ExpectedCall(gold, defaults=False)
+        assert not score(example(strict), calls(made)).exact
+        listed = msgspec.structs.replace(strict, accept={"days": (1,)}, optional=("days",))
+        assert score(example(listed), calls(made)).exact
 
 
 def test_folded_strings_differ_in_letters_and_digits_alone() -> None:

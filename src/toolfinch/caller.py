@@ -14,7 +14,8 @@ import msgspec
 from toolfinch.message import Message, ToolCall
 from toolfinch.tool import Tool
 
-Stop = Literal["stop", "tool_calls", "length", "error"]
+Stop = Literal["stop", "tool_calls", "length", "error", "context"]
+"""`error`: the engine or endpoint gave no reply. `context`: the prompt does not fit the model."""
 
 
 class Decoding(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ class Reply(msgspec.Struct, frozen=True):
     unread: tuple[str, ...] = ()
     """What looked like a call and could not be read; never empty where a call was malformed."""
     error: str = ""
-    """Set only where `stop` is `error`."""
+    """Set only where `stop` is `error` or `context`."""
     read_as: str = ""
     """The dialect by which calls were found that the endpoint had left in its text; empty: none were."""
 

@@ -39,5 +39,9 @@ class MissingDependency(UsageError):
     """An optional library is not installed; the hint says which extra brings it."""
 
 
+class EndpointGone(ToolfinchError):
+    """An endpoint answers nothing any more: every further request would fail as the last ones did."""
+
+
 class ParityError(ToolfinchError):
     """An exported model does not do what the model that it came from does; nothing was shipped."""

@@ -44,6 +44,9 @@ class ExpectedCall(msgspec.Struct, frozen=True):
     folded: bool = False
     """Strings that differ only in case, spaces and `,./-_*^` are equal, and so are both kinds of quotes: the
     comparison of BFCL, for suites that were made for it."""
+    defaults: bool = True
+    """Whether leaving an argument out is the same as giving the schema's default; where it is not, as in BFCL,
+    only `accept` and `optional` say what is right."""
 
 
 class Expected(msgspec.Struct, frozen=True):

@@ -25,8 +25,10 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -39,7 +41,7 @@ _UNITS = frozenset(
     "km kg g mg m cm mm mi ft in lb lbs oz l ml mph kmh kph c f k h hr hrs min mins s sec ms gb mb kb tb am pm"
     " st nd rd th eur usd gbp x px kwh kw w v a bn mn d w y yr yrs pt pts hz ghz mhz bpm kcal cal p pp".split()
 )
-_LARGEST_ROUNDED = Decimal(10) ** 15  # beyond, Decimal's precision would round for us
+_LARGEST_ROUNDED, _FINEST_ROUNDED = Decimal(10) ** 15, -12  # beyond, Decimal's 28 digits would round for us
 # Capitals that name nothing, wherever they stand.
 _NO_NAMES = frozenset(
     "i i'm i'll i've i'd ok okay a am pm id ids url urls api json http https html error errors not no only and"
@@ -64,13 +66,14 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
-    r"\b(?:https?://|www\.)[^\s<>\"'`)\]]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|edu|gov|example|test|info|co|de|fr|uk)\b(?:/[^\s<>\"'`)\]]*)?"
-    r"|(?<!\w)[\w./~-]*\w\.(?:pdf|csv|txt|md|docx?|xlsx?|pptx?|png|jpe?g|json|ya?ml|py|toml|log|zip)\b",
+    # The bounds are those of mail and DNS; without them a long text of dots and slashes takes minutes.
+    r"\b(?:https?://|www\.)[^\s<>\"'`)\]]+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"
+    r"|\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.(?:com|org|net|io|dev|edu|gov|example|test|info|co|de|fr|uk)\b(?:/[^\s<>\"'`)\]]*)?"
+    r"|(?<!\w)[\w./~-]{0,255}\w\.(?:pdf|csv|txt|md|docx?|xlsx?|pptx?|png|jpe?g|json|ya?ml|py|toml|log|zip)\b",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r'"([^"\n]{1,200})"|`([^`\n]{1,200})`|(?<!\w)\'([^\n]{1,200}?)\'(?!\w)')
-_CODE = re.compile(r"(?<![\w.-])#?(?=[\w/-]*[^\W\d_])(?=[\w/-]*\d)\w+(?:[-_/]\w+|\.\d\w*)*")
+_CODE = re.compile(r"(?<![\w.-])#?(?=\w)(?=[\w/-]{0,99}[^\W\d_])(?=[\w/-]{0,99}\d)\w+(?:[-_/]\w+|\.\d\w*)*")
 _NUMBER = re.compile(
     r"(?P<money>[$€£¥]\s?)?(?P<digits>\d+(?:[.,'’]\d+)*)(?:\s?(?P<scale>thousand|million|billion|bn|mn|k|m)\b)?"
     r"(?P<after>\s?(?:%|percent\b|€|£|usd\b|eur\b|gbp\b|dollars?\b|euros?\b|°\s?[CF]?\b))?",
@@ -116,17 +119,19 @@ class _Known:
         texts = [normal(text) for source in sources for text in _texts(source)]
         joined = "\n".join(texts)
         self.text = _plain(joined)
-        self.dates = {date for _, _, dates in _dates(joined) for date in dates}
-        rest = _blank(joined, [(start, end) for start, end, _ in _dates(joined)])
-        self.minutes = {minute for _, _, minutes in _times(rest) for minute in minutes}
-        rest = _blank(rest, [(start, end) for start, end, _ in _times(rest)])  # 18:03 holds no 3
-        self.numbers: set[Decimal] = {Decimal(_WORDS.index(w)) for w in _words(joined) if w in _WORDS}
+        found_dates = _dates(joined)
+        self.dates = {date for _, _, dates in found_dates for date in dates}
+        rest = _blank(joined, [(start, end) for start, end, _ in found_dates])
+        found_times = _times(rest)
+        self.minutes = {minute for _, _, minutes in found_times for minute in minutes}
+        rest = _blank(rest, [(start, end) for start, end, _ in found_times])  # 18:03 holds no 3
+        self.words = set(_words(joined))
+        self.numbers: set[Decimal] = {Decimal(i) for i, word in enumerate(_WORDS) if word in self.words}
         for match in _NUMBER.finditer(rest):
             self.numbers |= _readings(match)
         self.numbers |= {Decimal(re.sub(r"\D", "", m[0])) for m in _SPACED.finditer(rest)}
         for minute in self.minutes:
             self.numbers |= {Decimal(minute // 60), Decimal((minute // 60 - 1) % 12 + 1)}
-        self.words = set(_words(joined))
         for date in self.dates:
             self.words |= {_MONTHS[date.month - 1], _MONTHS[date.month - 1][:3]}
             self.numbers |= {Decimal(part) for part in (date.year, date.day) if part is not None}
@@ -136,6 +141,7 @@ class _Known:
             self.words |= {_MONTHS[int(month) - 1], _MONTHS[int(month) - 1][:3]}
         self.words |= {day[:3] for day in _DAYS if day in self.words}
         self.words |= {day for day in _DAYS if day[:3] in self.words}
+        self.ranked = sorted(self.numbers)
 
     def has_text(self, text: str) -> bool:
         """Whether the words of `text` stand in a source, one after another."""
@@ -152,9 +158,14 @@ class _Known:
     def has_number(self, readings: set[Decimal], percent: bool) -> bool:
         if readings & self.numbers:
             return True
-        if any(_rounds(number, reading) for reading in readings for number in self.numbers):
+        if any(_rounds(number, reading) for reading in readings for number in self.near(reading)):
             return True
         return percent and self.has_number({reading / 100 for reading in readings}, False)
+
+    def near(self, said: Decimal) -> Sequence[Decimal]:
+        """The numbers that may be `said` once they are rounded: less than one of its last digit away."""
+        step = Decimal(1).scaleb(int(said.as_tuple().exponent))
+        return self.ranked[bisect_left(self.ranked, said - step) : bisect_right(self.ranked, said + step)]
 
     def has_name(self, word: str) -> bool:
         bare = word.removesuffix("'s").removesuffix("'")
@@ -167,18 +178,37 @@ class _Known:
 
 def ungrounded(text: str, sources: Iterable[str]) -> list[str]:
     """The values that `text` states and no source holds, in order, each once, as `text` spells them."""
-    known = _Known(sources)
-    return list(
-        dict.fromkeys(
-            value.text for sentence in sentences(normal(text)) for value in _stated(sentence, known)
-        )
-    )
+    said = sentences(normal(text))
+    if not any(_stated(sentence, _known(())) for sentence in said):
+        return []  # it states no value at all, and long sources need not be read
+    known = _known(tuple(sources))
+    return list(dict.fromkeys(value.text for sentence in said for value in _stated(sentence, known)))
+
+
+@lru_cache(maxsize=8)
+def _known(sources: tuple[str, ...]) -> _Known:
+    """Kept for a while: scoring one reply looks into one prompt several times."""
+    return _Known(sources)
 
 
 def normal(text: str) -> str:
     """NFC, with one kind of quotation mark, apostrophe and dash; keeps case."""
-    text = unicodedata.normalize("NFC", text)
+    text = nfc(text)
     return text.translate(str.maketrans("“”„«»‘’ʼ−‐‑\u00a0\u202f", '"""""\'\'\'---  '))
+
+
+def nfc(text: str) -> str:
+    """Unicode NFC; a text with more marks on one letter than anybody writes is left as it is.
+
+    Python sorts the marks of a letter by comparing them all: a million of them would take hours.
+    """
+    return text if text.isascii() or _marks().search(text) else unicodedata.normalize("NFC", text)
+
+
+@cache
+def _marks() -> re.Pattern[str]:
+    combining = "".join(mark for mark in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(mark))
+    return re.compile(f"[{combining}]{{100}}")
 
 
 def sentences(text: str) -> list[str]:
@@ -288,6 +318,8 @@ def _grouped(digits: str) -> bool:
 def _rounds(number: Decimal, said: Decimal) -> bool:
     """Whether `said` is `number` with fewer decimals, or to the last digit of `1.2 million`."""
     exponent = int(said.as_tuple().exponent)
+    if exponent < _FINEST_ROUNDED:
+        return False
     step = Decimal(1).scaleb(exponent)
     if int(number.as_tuple().exponent) >= exponent or abs(number - said) >= step or number > _LARGEST_ROUNDED:
         return False
@@ -298,6 +330,7 @@ def _dates(text: str) -> list[tuple[int, int, tuple[_Date, ...]]]:
     """(start, end, what it may mean) of every date; `3/4/2025` may mean two."""
     out = []
     for pattern in _DATES:
+        found = []
         for match in pattern.finditer(text):
             groups = match.groupdict()
             year = int(groups["year"]) if groups.get("year") else None
@@ -317,15 +350,19 @@ def _dates(text: str) -> list[tuple[int, int, tuple[_Date, ...]]]:
                 )
             dates = tuple(_Date(year, m, d) for m, d in pairs if _real(year, m, d))
             if dates:
-                out.append((match.start(), match.end(), dates))
-                text = _blank(text, [match.span()])
+                found.append((match.start(), match.end(), dates))
+        text = _blank(text, [(start, end) for start, end, _ in found])
+        out += found
     return out
 
 
 def _blank(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    for start, end in spans:
-        text = text[:start] + " " * (end - start) + text[end:]
-    return text
+    """The text with spaces in place of spans that do not overlap."""
+    parts, at = [], 0
+    for start, end in sorted(spans):
+        parts += [text[at:start], " " * (end - start)]
+        at = end
+    return "".join((*parts, text[at:]))
 
 
 def _month(name: str) -> int:

@@ -24,6 +24,7 @@ from toolfinch.tool import Tool
 
 FailureKind = Literal[
     "endpoint_error",
+    "context_exceeded",
     "malformed",
     "premature_call",
     "wrong_order",
@@ -42,6 +43,7 @@ FailureKind = Literal[
 """In order of precedence: a reply with several faults has the first of them.
 
 - endpoint_error: the engine or endpoint gave no reply; it says nothing about the model.
+- context_exceeded: the prompt is longer than the model can read. That is the model's limit, so it is wrong.
 - malformed: something that looked like a call could not be read.
 - premature_call: a tool was called whose calls depend on what was due now, and was not due itself.
 - wrong_order: a call of a later step of the same request was made now, though nothing is known to depend.
@@ -84,9 +86,9 @@ class Score(msgspec.Struct, frozen=True):
     """What was right in one reply."""
 
     expected_kind: Kind
-    got_kind: Literal["call", "say", "ask"]
-    """`call`: calls were made or tried; `ask`: the text ends with a question mark; `say`: all else.
-    A decline is a `say`: telling them apart would need to read prose."""
+    got_kind: Literal["call", "say", "ask", "nothing"]
+    """`call`: calls were made or tried; `ask`: the text ends with a question mark; `say`: all else. A decline
+    is a `say`: telling them apart would need to read prose. `nothing`: there was no turn at all."""
     decision_right: bool
     """Call or no call, as expected."""
     tool_decision_right: bool
@@ -125,7 +127,8 @@ def score(example: Example, reply: Reply) -> Score:
     """Score one reply.
 
     Values are compared as JSON: `3` equals `3.0`; `"3"`, `3` and `True` all differ; strings are equal after
-    Unicode NFC and nothing else. Leaving an argument out is the same as giving the schema's default.
+    Unicode NFC and nothing else. Leaving an argument out is the same as giving the schema's default. What an
+    expected call says otherwise (`folded`, `defaults`) holds for it.
     No reply can make it raise; an example whose tools were not normalised (`schema.normalise`) can.
     """
     calls = reply.message.calls
@@ -153,7 +156,7 @@ def score(example: Example, reply: Reply) -> Score:
 
     got_kind = _got_kind(reply)
     want_kind = "say" if example.expected.kind == "decline" else example.expected.kind
-    answered = reply.stop != "error"
+    answered = got_kind != "nothing"
     decision_right = answered and (got_kind == "call") == (want_kind == "call")
     tool_decision_right = decision_right and not (reply.unread or extra or missing)
     exact = tool_decision_right and all(call.accurate for call in scored)
@@ -229,7 +232,9 @@ def _folded(text: str, folded: bool) -> str:
     return text.translate(_UNFOLDED).lower() if folded else text
 
 
-def _got_kind(reply: Reply) -> Literal["call", "say", "ask"]:
+def _got_kind(reply: Reply) -> Literal["call", "say", "ask", "nothing"]:
+    if reply.stop in ("error", "context"):
+        return "nothing"
     if reply.message.calls or reply.unread:
         return "call"
     return "ask" if reply.message.content.rstrip().endswith(QUESTION_MARKS) else "say"
@@ -247,7 +252,9 @@ def _faults(expected: ExpectedCall, call: ToolCall, tool: Tool | None) -> Iterat
     """What is wrong with the arguments of a call that has the expected name."""
     schema: Mapping[str, Any] = tool.parameters if tool else {}
     properties = schema.get("properties", {})
-    defaults = {k: p["default"] for k, p in properties.items() if isinstance(p, dict) and "default" in p}
+    defaults = {}
+    if expected.defaults:
+        defaults = {k: p["default"] for k, p in properties.items() if isinstance(p, dict) and "default" in p}
     gold = expected.call.arguments
     for key, value in gold.items():
         acceptable = (value, *expected.accept.get(key, ()))
@@ -317,6 +324,8 @@ def _no_decision(example: Example, reply: Reply) -> Failure | None:
     """The failures that leave no calls to look at."""
     if reply.stop == "error":
         return Failure("endpoint_error", reply.error or "the engine gave no reply")
+    if reply.stop == "context":
+        return Failure("context_exceeded", reply.error or "the prompt does not fit the model's context")
     if reply.unread:
         return Failure("malformed", f"could not be read: {_show(reply.unread[0])}")
     if not reply.message.calls:
@@ -427,7 +436,7 @@ def _stands(value: Any, sources: Sequence[str]) -> bool:
             case str() as text:
                 text = text[:_READ]
                 if normal(text).casefold() not in plain and (
-                    ungrounded(text, sources) or not _has_values(text)
+                    not _has_values(text) or ungrounded(text, sources)
                 ):
                     return False
             case dict() as members:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toolfinch.caller import Decoding, Reply
+from toolfinch.callers.rule_filled import fill
 from toolfinch.message import Message, ToolCall, assistant
 from toolfinch.retrieve.bm25 import Bm25
 from toolfinch.tool import Tool
@@ -24,8 +25,22 @@ class NeverCall:
         return Reply(assistant("I cannot help with that."))
 
 
+class AlwaysAsk:
+    """Always asks back: right wherever no call is due, and of the right kind where the user has to be asked."""
+
+    name = "always-ask"
+
+    def reply(
+        self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
+    ) -> Reply:
+        return Reply(assistant("Could you tell me more?"))
+
+
 class Bm25Pick:
-    """Always calls the tool that shares most words with the last user message, with no arguments."""
+    """Always calls the tool that shares most words with the last user message, its arguments filled by rules.
+
+    It never declines, says or asks a thing (but where there is no tool): a floor has one behaviour.
+    """
 
     name = "bm25-pick"
 
@@ -42,4 +57,4 @@ class Bm25Pick:
             index = self._index = Bm25(tools)
         request = next((m.content for m in reversed(messages) if m.role == "user"), "")
         (tool, _), *_ = index.search(request, 1)
-        return Reply(assistant("", ToolCall(tool.name, {})), stop="tool_calls")
+        return Reply(assistant("", ToolCall(tool.name, fill(tool, messages))), stop="tool_calls")

@@ -19,32 +19,35 @@ def load(
     device: str = "",
     context: int = 8192,
     n_threads: int = 0,
+    timeout_s: float = 120.0,
 ) -> ToolCaller:
     """A model as a `ToolCaller`. `spec` is one of
 
     - an artifact's folder, a transformers folder, a GGUF file, or a packaged model's name;
     - `http://host:8000/v1#model`, an OpenAI-compatible endpoint (without `#model`: the only one it serves);
-    - `never` or `bm25`, the floors that every model is compared with.
+    - `never`, `ask` or `bm25`, the floors that every model is compared with.
 
-    `dialect` is the artifact's own unless given; `format` picks one of an artifact's several. `device` is for
-    transformers, `context` (tokens) and `n_threads` (0: all cores) are for a GGUF file. Raises UsageError,
-    naming the path, where there is no such model or it cannot be loaded.
+    `dialect` is the artifact's own unless given; for an endpoint it is how calls are read that were left in
+    its text, with `auto` for any. `format` picks one of an artifact's several. `device` is for transformers,
+    `context` (tokens) and `n_threads` (0: all cores) are for a GGUF file, `timeout_s` is for one reply of an
+    endpoint. Raises UsageError, naming the path, where there is no such model or it cannot be loaded.
     """
     if spec.startswith(("http://", "https://")):
         from toolfinch.callers.openai import OpenAICaller
 
         url, _, model = spec.partition("#")
-        return OpenAICaller(url, model)
-    if spec in ("never", "bm25"):
-        from toolfinch.callers.floors import Bm25Pick, NeverCall
+        return OpenAICaller(url, model, dialect=dialect or "", timeout_s=timeout_s)
+    if spec in ("never", "ask", "bm25"):
+        from toolfinch.callers.floors import AlwaysAsk, Bm25Pick, NeverCall
 
-        return NeverCall() if spec == "never" else Bm25Pick()
+        floors: dict[str, type[ToolCaller]] = {"never": NeverCall, "ask": AlwaysAsk, "bm25": Bm25Pick}
+        return floors[spec]()
 
     folder = models.HERE / spec if spec in models.packaged() else Path(spec)
     if not folder.exists():
         raise UsageError(
             f"{spec}: no such file or folder",
-            hint=f"packaged: {', '.join(models.packaged())}; floors: never, bm25",
+            hint=f"packaged: {', '.join(models.packaged())}; floors: never, ask, bm25",
         )
     found = artifact.find(folder, dialect=dialect or "", format=format)
     written = dialects.get(found.dialect)  # before the weights: a wrong name should not take a minute

@@ -1,21 +1,31 @@
-"""Any OpenAI-compatible endpoint as a `ToolCaller`: a bigger model, vLLM, llama-server, our own server.
+"""Any OpenAI-compatible endpoint as a `ToolCaller`: a bigger model, vLLM, llama-server, Ollama, our own server.
 
-Transport errors and overload are retried with backoff by the client; what remains is an outcome, not an
-exception: a `Reply` that stopped with `error` and says why, so a long evaluation keeps the row. Streaming is
-left out: whoever needs deltas gets the reply's words and calls at its end.
+What goes wrong is an outcome and not an exception: a `Reply` that stopped with `error` and says why, so a long
+evaluation keeps the row. What would meet every row is raised: an endpoint that is not there when the caller
+is made (`UsageError`), and one that gave nothing for `IN_A_ROW` requests in a row (`EndpointGone`).
+
+Endpoints differ in what they take. A parameter that one refuses by name is left out from then on, which is
+said once on stderr and in `OpenAICaller.changes`; one that the reply depends on is never left out. Not done
+is streaming: whoever needs deltas gets the reply's words and calls at its end.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import sys
+import threading
 import time
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from toolfinch import dialects
 from toolfinch.caller import Decoding, Reply, Stop, Timings, Usage
-from toolfinch.errors import DataError, MissingDependency, UsageError
+from toolfinch.callers.http import Endpoint, NoAnswer, beginning, error_words
+from toolfinch.dialects import Parsed, auto
+from toolfinch.errors import DataError, EndpointGone, UsageError
 from toolfinch.message import Message, ToolCall, call_from_openai
 from toolfinch.message import to_openai as message_to_openai
 from toolfinch.tool import Tool
@@ -23,29 +33,38 @@ from toolfinch.tool import to_openai as tool_to_openai
 
 API_KEY = "TOOLFINCH_API_KEY"
 """The environment variable with the endpoint's key; OPENAI_API_KEY is not sent to endpoints that you name."""
+TIMEOUT_S = 120.0
+IN_A_ROW = 20
+"""So many requests without any answer, each with its retries, end a run."""
 
 
 class OpenAICaller:
-    """Implements `ToolCaller` for `POST {base_url}/chat/completions`."""
+    """Implements `ToolCaller` for `POST {base_url}/chat/completions`; safe to share between threads."""
 
-    def __init__(self, base_url: str, model: str = "", *, timeout_s: float = 120.0, retries: int = 4) -> None:
-        """`model` empty: the endpoint is asked, and must serve exactly one. Raises UsageError otherwise."""
-        try:
-            import openai
-        except ImportError as error:
-            raise MissingDependency(
-                f"{base_url}: calling an endpoint needs the openai client",
-                hint="pip install 'toolfinch[serve]'",
-            ) from error
-        self._errors = openai
-        self._client = openai.OpenAI(
-            base_url=base_url,
-            api_key=os.environ.get(API_KEY, "none"),
-            timeout=timeout_s,
-            max_retries=retries,
-        )
+    def __init__(
+        self,
+        base_url: str,
+        model: str = "",
+        *,
+        dialect: str = "",
+        timeout_s: float = TIMEOUT_S,
+        retries: int = 4,
+    ) -> None:
+        """`model` empty: the endpoint is asked, and must serve exactly one.
+
+        `dialect`: how to read calls that the endpoint left in its text; `auto` tries all, empty reads none.
+        `timeout_s` is for one reply, its `retries` included. Raises UsageError where nothing is at the URL.
+        """
+        self._dialect = dialect if dialect in ("", "auto") else dialects.get(dialect)
+        key = os.environ.get(API_KEY, "none")
+        self._endpoint = Endpoint(base_url, key, timeout_s=timeout_s, retries=retries)
         self._base_url = base_url
-        self._model = model or self._only_model()
+        self._model = model
+        self._lock = threading.Lock()
+        self._failures = 0  # in a row
+        self.changes: Mapping[str, str] = {}
+        """Parameters that the endpoint refused, each with what is done about it: `{"seed": "left out"}`."""
+        self._greet()
 
     @property
     def name(self) -> str:
@@ -54,58 +73,195 @@ class OpenAICaller:
     def reply(
         self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
     ) -> Reply:
-        """The endpoint's turn; an error that outlives the retries comes back as `stop="error"`."""
+        """The endpoint's turn; an error that outlives the retries comes back as `stop="error"`.
+
+        Raises EndpointGone for the last of `IN_A_ROW` requests without an answer.
+        """
         began = time.perf_counter()
-        ask = self._client.chat.completions.with_raw_response
         try:
-            answer = ask.create(**self._request(messages, tools, decoding)).content
-            return _read(msgspec.json.decode(answer, type=_Completion), time.perf_counter() - began)
-        except self._errors.APIError as error:
-            why = f"{type(error).__name__}: {error}"
+            reply = self._read(self._ask(_request(self._model, messages, tools, decoding)), tools)
+            self._failures = 0
+        except NoAnswer as error:
+            self._count(error)
+            stop: Stop = "context" if _TOO_LONG.search(str(error)) else "error"
+            reply = Reply(Message("assistant"), stop=stop, error=str(error))
+        return msgspec.structs.replace(reply, timings=Timings(total_s=time.perf_counter() - began))
+
+    def _ask(self, request: Mapping[str, Any]) -> bytes:
+        deadline = self._endpoint.deadline()
+        tried: dict[str, tuple[str, NoAnswer]] = {}
+        while True:
+            changes = {**self.changes, **{name: change for name, (change, _) in tried.items()}}
+            sent = _changed(request, changes)
+            try:
+                body = self._endpoint.post("chat/completions", msgspec.json.encode(sent), deadline)
+            except NoAnswer as error:
+                refused = _refused(sent, error, reads_text=bool(self._dialect))
+                if not refused:
+                    raise
+                tried |= {name: (change, error) for name, change in refused.items()}
+            else:
+                self._adopt(tried)
+                return body
+
+    def _adopt(self, tried: Mapping[str, tuple[str, NoAnswer]]) -> None:
+        """Keep to the changes with which an answer came; others may have rested on a misread refusal."""
+        with self._lock:  # requests that are under way together are refused together
+            new = {name: how for name, how in tried.items() if name not in self.changes}
+            self.changes = {**self.changes, **{name: change for name, (change, _) in new.items()}}
+        for name, (change, error) in new.items():
+            print(f"toolfinch: {error}; from here on {name} is {change}", file=sys.stderr, flush=True)
+
+    def _count(self, error: NoAnswer) -> None:
+        """One more request without an answer; those that only this request met are not counted."""
+        with self._lock:
+            everyone = error.trouble in ("unreachable", "broken_off", "unreadable")
+            self._failures = self._failures + 1 if everyone or error.status in (401, 403, 404, 405) else 0
+            failures = self._failures
+        if failures >= IN_A_ROW:
+            raise EndpointGone(f"{failures} requests in a row got no answer; the last: {error}") from error
+
+    def _read(self, body: bytes, tools: Sequence[Tool]) -> Reply:
+        """A completion as a reply. Raises NoAnswer for a body that is none."""
+        try:
+            completion = msgspec.json.decode(body, type=_Completion)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            why = f"the endpoint's answer is not a completion: {error}"
-        why = " ".join(why.split())
-        timings = Timings(total_s=time.perf_counter() - began)
-        return Reply(Message("assistant"), timings=timings, stop="error", error=why)
+            raise self._unreadable(f"not a completion: {_instead(body) or error}") from error
+        if not completion.choices:
+            raise self._unreadable("not a completion: its list of choices is empty")
+        answer, finish = completion.choices[0].message, completion.choices[0].finish_reason
+        if finish == "error":
+            raise self._unreadable("the endpoint stopped with an error")
+        ours = completion.toolfinch or _Ours()
+        calls, unread = _calls(answer.tool_calls or [])
+        parsed = Parsed(_text(answer.content), calls, (*unread, *ours.unread))
+        read_as = ""
+        if self._dialect and tools and not parsed.calls and not parsed.unread:
+            parsed, read_as = self._read_text(parsed.content, tools)
+        usage = completion.usage or _Usage()
+        cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
+        return Reply(
+            Message("assistant", parsed.content, parsed.calls),
+            confidence=ours.confidence,
+            usage=Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached or 0),
+            stop="length" if finish == "length" else "tool_calls" if parsed.calls else "stop",
+            raw=msgspec.json.encode(answer).decode(),
+            unread=parsed.unread,
+            read_as=read_as,
+        )
 
-    def _request(
-        self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding
-    ) -> dict[str, Any]:
-        request: dict[str, Any] = {
-            "model": self._model,
-            # Without our own key: strict endpoints refuse a message that has one they do not know.
-            "messages": [
-                {key: value for key, value in message_to_openai(message).items() if key != "is_error"}
-                for message in messages
-            ],
-            "max_tokens": decoding.max_tokens,
-            "temperature": decoding.temperature,
-            "seed": decoding.seed,
-        }
-        if decoding.stop:
-            request["stop"] = list(decoding.stop)
-        if tools:
-            choice: Any = decoding.tool_choice
-            if choice.startswith("="):
-                choice = {"type": "function", "function": {"name": choice[1:]}}
-            request["tools"] = [tool_to_openai(tool) for tool in tools]
-            request["tool_choice"] = choice
-            request["parallel_tool_calls"] = decoding.parallel
-        return request
+    def _read_text(self, text: str, tools: Sequence[Tool]) -> tuple[Parsed, str]:
+        if isinstance(self._dialect, str):
+            return auto.read(text, tools)
+        parsed = auto.parse(self._dialect, text, tools)
+        return parsed, self._dialect.name if parsed.calls else ""
 
-    def _only_model(self) -> str:
-        models = self._client.with_options(max_retries=1).models.with_raw_response
+    def _unreadable(self, why: str) -> NoAnswer:
+        return NoAnswer(f"{self._endpoint.url}/chat/completions: {why}", "unreadable")
+
+    def _greet(self) -> None:
+        """Find out that somebody is there, and which model is served where none was named."""
         try:
-            listing = msgspec.json.decode(models.list().content, type=_Listing)
-        except self._errors.APIError as error:
-            raise UsageError(f"{self._base_url}: {error}", hint="is the server running?") from error
+            body = self._endpoint.get("models")
+        except NoAnswer as error:
+            if self._model and error.trouble != "unreachable":
+                return  # an endpoint need not list its models
+            raise UsageError(str(error), hint="is the server running?") from error
+        if self._model:
+            return
+        try:
+            served = [model.id for model in msgspec.json.decode(body, type=_Listing).data]
         except (msgspec.DecodeError, UnicodeError) as error:
             raise UsageError(f"{self._base_url}: does not list its models: {error}") from error
-        served = [model.id for model in listing.data]
         if len(served) != 1:
             offered = ", ".join(served) or "none"
             raise UsageError(f"{self._base_url}: name one of its models after a # (it serves: {offered})")
-        return served[0]
+        self._model = served[0]
+
+
+def _request(
+    model: str, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding
+) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "model": model,
+        # Without our own key: strict endpoints refuse a message that has one they do not know.
+        "messages": [
+            {key: value for key, value in message_to_openai(message).items() if key != "is_error"}
+            for message in messages
+        ],
+        "max_tokens": decoding.max_tokens,
+        "temperature": decoding.temperature,
+        "seed": decoding.seed,
+    }
+    if decoding.stop:
+        request["stop"] = list(decoding.stop)
+    if tools:
+        choice: Any = decoding.tool_choice
+        if choice.startswith("="):
+            choice = {"type": "function", "function": {"name": choice[1:]}}
+        request["tools"] = [tool_to_openai(tool) for tool in tools]
+        request["tool_choice"] = choice
+        request["parallel_tool_calls"] = decoding.parallel
+    return request
+
+
+_LEFT_OUT = "left out"
+_RENAMED = "sent as max_completion_tokens"
+_NONE = "sent as none"
+_CHANGES = {
+    "seed": _LEFT_OUT,
+    "temperature": _LEFT_OUT,
+    "parallel_tool_calls": _LEFT_OUT,
+    "tool_choice": _LEFT_OUT,
+    "max_tokens": _RENAMED,
+}
+"""What is done about a parameter that an endpoint refuses. OpenAI's reasoning models take no `max_tokens` and
+only their own `temperature`; Gemini's and other strict endpoints know no `seed`."""
+_DEFAULTS = {"tool_choice": "auto", "parallel_tool_calls": True}
+"""These are changed only where they say no more than their absence does: any other value asks for something."""
+_REFUSES = re.compile(
+    r"(?i)unsupported|n['o]t support|unknown|unrecogni[sz]ed|unexpected|extra|not permitted|not allowed"
+    r"|cannot find field|only the default"
+)
+_TOO_LONG = re.compile(
+    r"(?i)context_length_exceeded|exceed_context_size|maximum context length|exceeds the available context"
+    r"|context size has been exceeded"
+)
+"""What OpenAI, vLLM, llama.cpp and llama-cpp-python say of a prompt that does not fit."""
+
+
+def _changed(request: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
+    """The request as this endpoint takes it."""
+    sent = dict(request)
+    for name, change in changes.items():
+        if _may_change(sent, name):
+            value = sent.pop(name)
+            if change == _RENAMED:
+                sent["max_completion_tokens"] = value
+            elif change == _NONE:
+                sent[name] = "none"
+    return sent
+
+
+def _may_change(sent: Mapping[str, Any], name: str) -> bool:
+    return name in sent and sent[name] == _DEFAULTS.get(name, sent[name])
+
+
+def _refused(sent: Mapping[str, Any], error: NoAnswer, *, reads_text: bool) -> dict[str, str]:
+    """The parameters that the endpoint refuses by name, with what to do about each."""
+    said = str(error)
+    if error.status not in (400, 422):
+        return {}
+    # vLLM without a tool parser; with `none` it still shows the model its tools, and leaves calls in the text.
+    if reads_text and "--enable-auto-tool-choice" in said and _may_change(sent, "tool_choice"):
+        return {"tool_choice": _NONE}
+    if not _REFUSES.search(said):
+        return {}
+    return {
+        name: change
+        for name, change in _CHANGES.items()
+        if _may_change(sent, name) and re.search(rf"\b{name}\b", said)
+    }
 
 
 class _Model(msgspec.Struct):
@@ -117,7 +273,7 @@ class _Listing(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    content: str | None = None
+    content: str | list[Any] | None = None
     tool_calls: list[Any] | None = None
 
 
@@ -131,8 +287,8 @@ class _Details(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
 
 
@@ -144,37 +300,35 @@ class _Ours(msgspec.Struct):
 
 
 class _Completion(msgspec.Struct):
-    """As much of a completion as is read; the client's own types would let anything through."""
+    """As much of a completion as is read; anything beside it, such as reasoning, is left alone."""
 
-    choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
+    choices: list[_Choice]
     usage: _Usage | None = None
     toolfinch: _Ours | None = None
 
 
-def _read(completion: _Completion, total_s: float) -> Reply:
-    answer, finish = completion.choices[0].message, completion.choices[0].finish_reason
-    calls: list[ToolCall] = []
-    unread: list[str] = []
-    for i, raw in enumerate(answer.tool_calls or []):
+def _calls(raw_calls: Sequence[Any]) -> tuple[tuple[ToolCall, ...], tuple[str, ...]]:
+    """The calls, and those that cannot be read."""
+    calls, unread = [], []
+    for i, raw in enumerate(raw_calls):
         try:
             calls.append(call_from_openai(raw, f"tool_calls[{i}]"))
         except DataError:
             unread.append(msgspec.json.encode(raw).decode())
-    usage = completion.usage or _Usage()
-    ours = completion.toolfinch or _Ours()
-    details = usage.prompt_tokens_details or _Details()
-    return Reply(
-        Message("assistant", answer.content or "", tuple(calls)),
-        confidence=ours.confidence,
-        usage=Usage(usage.prompt_tokens, usage.completion_tokens, details.cached_tokens or 0),
-        timings=Timings(total_s=total_s),
-        stop=_stop(finish, calls),
-        raw=msgspec.json.encode(answer).decode(),
-        unread=(*unread, *ours.unread),
-    )
+    return tuple(calls), tuple(unread)
 
 
-def _stop(finish_reason: str | None, calls: Sequence[ToolCall]) -> Stop:
-    if finish_reason == "length":
-        return "length"
-    return "tool_calls" if calls else "stop"
+def _text(content: str | list[Any] | None) -> str:
+    """What is said; some endpoints (Mistral's) send parts, with thoughts among them."""
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        return "".join(str(part.get("text") or "") for part in parts)
+    return content or ""
+
+
+def _instead(body: bytes) -> str:
+    """What came instead of a completion: an error with the status of a success, or something else than JSON."""
+    try:
+        return error_words(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return beginning(body)

@@ -38,8 +38,8 @@ def assistant_folder() -> Path:
 def run(
     out: Annotated[Path, typer.Option(help="where everything is left")] = Path("runs/demo"),
 ) -> None:
-    from toolfinch.evaluate import report as reports
-    from toolfinch.evaluate.suite import load as load_suite
+    from toolfinch.evaluate import suite as suites
+    from toolfinch.evaluate import tables
     from toolfinch.train.job import TrainRecipe
 
     example = assistant_folder()
@@ -59,15 +59,14 @@ def run(
     say("3 of 5, evaluate: floors, base and specialist on conversations that were not trained on")
     test = out / "data" / "test.jsonl"
     report = eval_verb.measure(
-        ["never", "bm25", f"base={recipe.base}", f"specialist={specialist / 'model'}"],
-        load_suite(str(test)),
-        str(test),
+        [*eval_verb.FLOORS, f"base={recipe.base}", f"specialist={specialist / 'model'}"],
+        [suites.open(test)],
         out / "eval",
-        dialect="hermes",
+        eval_verb.How(dialect="hermes"),
     )
     from rich.console import Console
 
-    Console(stderr=True).print(reports.terminal(report))
+    Console(stderr=True).print(tables.terminal(report))
 
     say("4 of 5, export: safetensors, GGUF, parity, card")
     card = export(specialist, out, recipe.base)
@@ -83,7 +82,7 @@ card:   {card}
 with your own log and tools:
   toolfinch data LOG.jsonl --tools TOOLS.json --out runs/mine/data
   toolfinch train demo --data runs/mine/data --out runs/mine/specialist
-  toolfinch eval never bm25 runs/mine/specialist/model --suite runs/mine/data/test.jsonl --out runs/mine/eval"""
+  toolfinch eval runs/mine/specialist/model --suite runs/mine/data/test.jsonl --out runs/mine/eval"""
     )
 
 
@@ -104,7 +103,7 @@ def export(specialist: Path, out: Path, base: str) -> Path:
         name="demo",
     )
     report = msgspec.json.decode((out / "eval" / "report.json").read_bytes(), type=Report)
-    column = next(c for c in report.columns if c.caller == "specialist")
+    column = next(c for c in report.sections[0].columns if c.caller == "specialist")
     about = card.About(
         summary=f"`{base}`, tuned by `toolfinch demo` to the tools of the example assistant.",
         data=(out / "data" / "funnel.md").read_text(encoding="utf-8"),

@@ -1,8 +1,9 @@
-"""Measure callers side by side, every figure with its 95 % interval.
+"""Measure callers side by side, every figure with its 95 % interval; the floors stand beside them.
 
-A caller is a model folder, a GGUF file, an endpoint (http://host:8000/v1#model), or a floor: never, bm25.
+A caller is a model folder, a GGUF file, an endpoint (http://host:8000/v1#model, or --base-url), or a floor:
+never, ask, bm25.
 
-Example: toolfinch eval never bm25 fledgling --suite frozen_200 --out runs/eval
+Example: toolfinch eval fledgling --suite frozen_200 --suite forty --out runs/eval
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 import typer
@@ -22,25 +23,54 @@ from toolfinch.errors import UsageError
 
 if TYPE_CHECKING:
     from toolfinch.caller import ToolCaller
+    from toolfinch.evaluate.cost import Prices
+    from toolfinch.evaluate.metrics import Result
+    from toolfinch.evaluate.played import Outcome
     from toolfinch.evaluate.report import Report
+    from toolfinch.evaluate.suite import Suite
     from toolfinch.example import Example
+
+FLOORS = ("never", "ask", "bm25")
+
+
+class How(msgspec.Struct, frozen=True):
+    """How callers are loaded and asked."""
+
+    dialect: str = ""
+    constrain: bool = True
+    concurrency: int = 8
+    """Requests at a time to an endpoint; a model on this machine has one."""
+    timeout_s: float = 120.0
+    """For one reply of an endpoint, its retries included."""
+    context: int = 8192
+    """Tokens that a GGUF file is given room for."""
 
 
 def run(
-    callers: Annotated[list[str], typer.Argument(help="what to measure; NAME=CALLER names its column")],
+    callers: Annotated[
+        list[str] | None, typer.Argument(help="what to measure; NAME=CALLER names its column")
+    ] = None,
     suite: Annotated[
-        str,
-        typer.Option(help="frozen_200, unseen_tools_100, failed_tools, a public suite, or a dataset file"),
-    ] = "frozen_200",
+        list[str] | None,
+        typer.Option(help="a packaged or public suite, or a dataset file; may be repeated"),
+    ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="the folder of a public suite (docs/suites.md); it is not packaged")
+        list[str] | None,
+        typer.Option(help="FOLDER of public suites (docs/suites.md), or SUITE=FOLDER; may be repeated"),
     ] = None,
     out: Annotated[Path, typer.Option(help="folder for results and report; a stopped run goes on")] = Path(
         "runs/eval"
     ),
-    dialect: Annotated[str, typer.Option(help="of a model that does not say its own")] = "",
+    base_url: Annotated[str, typer.Option(help="an OpenAI-compatible endpoint to measure")] = "",
+    model: Annotated[str, typer.Option(help="the endpoint's model; empty: the only one it serves")] = "",
+    dialect: Annotated[
+        str,
+        typer.Option(
+            help="of a model that does not say its own; auto: read calls left in an endpoint's text"
+        ),
+    ] = "",
     conversations: Annotated[
-        int, typer.Option(min=0, help="only N of them, spread over the suite; 0: all")
+        int, typer.Option(min=0, help="only N of each suite, spread over it; 0: all")
     ] = 0,
     seen: Annotated[
         Path | None, typer.Option(help="a training set: its tools are reported apart from others")
@@ -48,30 +78,71 @@ def run(
     free: Annotated[
         bool, typer.Option("--free", help="do not hold calls to the tools' schemas while decoding")
     ] = False,
+    concurrency: Annotated[int, typer.Option(min=1, help="requests at a time, to an endpoint")] = 8,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="seconds for an endpoint's reply, with retries")
+    ] = 120,
+    context: Annotated[int, typer.Option(min=512, help="tokens of context that a GGUF file gets")] = 8192,
+    prices: Annotated[Path | None, typer.Option(help="a TOML file of prices (docs/cost.md)")] = None,
+    floors: Annotated[bool, typer.Option(help="measure never, ask and bm25 beside")] = True,
     json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
 ) -> None:
     from rich.console import Console
 
-    from toolfinch.evaluate import report as reports
-    from toolfinch.evaluate.suite import read, spread
+    from toolfinch.evaluate import cost, output, tables
 
-    if suite == "failed_tools":
-        if data is not None or seen is not None:
-            raise UsageError("--data and --seen mean nothing to the suite failed_tools")
-        failed_tools(callers, out, dialect=dialect, scenarios=conversations, constrain=not free, json=json)
-        return
-    found, left_out = read(suite, data)
-    if left_out:
-        say(f"{suite}: rows left out: {len(left_out)} (toolfinch validate says which and why)")
-    examples = spread(found, conversations, lambda example: example.conversation_id)
-    if seen is not None:
-        examples = tag_by_tools(examples, seen)
-    made = measure(callers, examples, suite, out, dialect=dialect, constrain=not free)
+    asked = list(callers or ())
+    if base_url:
+        asked.append(f"{base_url}#{model}" if model else base_url)
+    elif model:
+        raise UsageError("--model names a model of --base-url, which is not given")
+    if not asked:
+        raise UsageError("nothing to measure: name a caller, or give --base-url")
+    known = cost.read(prices) if prices else None
+    suites = opened(suite or ["frozen_200"], data or [], conversations, seen)
+    how = How(dialect, not free, concurrency, timeout, context)
+    made = measure([*(f for f in FLOORS if floors and f not in asked), *asked], suites, out, how, known)
     if json:
-        print(reports.to_json(made).decode(), end="")
+        print(output.to_json(made).decode(), end="")
     else:
-        Console().print(reports.terminal(made))
+        Console().print(tables.terminal(made, known))
     say(f"report: {out / 'report.html'}, failing cases: {out / 'failures.jsonl'}")
+
+
+def opened(names: Sequence[str], data: Sequence[str], groups: int, seen: Path | None) -> list[Suite]:
+    """The suites by name, `groups` conversations or scenarios of each; 0 is all.
+
+    Raises UsageError for a folder that no suite takes.
+    """
+    from toolfinch.evaluate import suite as suites
+
+    folders = dict(where(one) for one in data)
+    out = []
+    for name in dict.fromkeys(names):
+        plain = suites.plain(name)
+        folder = folders.get(plain) or folders.get("")
+        if folder is not None and (folder / plain).is_dir():
+            folder = folder / plain
+        found = suites.open(name, folder if plain in suites.TAKES_DATA else None)
+        if found.left_out:
+            say(f"{name}: rows left out: {len(found.left_out)} (toolfinch validate says which and why)")
+        if seen is not None and found.module is None:
+            found = msgspec.structs.replace(found, examples=tag_by_tools(found.examples, seen))
+        out.append(suites.part(found, groups))
+    unused = set(folders) - {"", *(one.name for one in out)}
+    if unused or ("" in folders and not any(one.name in suites.TAKES_DATA for one in out)):
+        raise UsageError(f"--data: {', '.join(unused) or 'no suite that was named'} takes no folder here")
+    return out
+
+
+def where(data: str) -> tuple[str, Path]:
+    """`SUITE=FOLDER`, or a folder alone, which any suite may use."""
+    from toolfinch.evaluate import suite as suites
+
+    name, equals, folder = data.partition("=")
+    if equals and suites.plain(name) in suites.TAKES_DATA:
+        return suites.plain(name), Path(folder)
+    return "", Path(data)
 
 
 def tag_by_tools(examples: Sequence[Example], training: Path) -> list[Example]:
@@ -97,75 +168,100 @@ def column(spec: str) -> tuple[str, str]:
 
 def measure(
     callers: Sequence[str],
-    examples: Sequence[Example],
-    suite: str,
+    suites: Sequence[Suite],
     out: Path,
-    *,
-    dialect: str = "",
-    constrain: bool = True,
+    how: How = How(),
+    prices: Prices | None = None,
 ) -> Report:
-    """Run each caller over the examples, write the report to `out`, and give it.
+    """Run each caller over the suites, write the report to `out`, and give it.
 
     Without `constrain` the columns are marked `free`; endpoints and floors are never constrained from here.
     """
     from toolfinch.caller import Decoding
+    from toolfinch.evaluate import output
     from toolfinch.evaluate import report as reports
-    from toolfinch.evaluate.run import run as run_examples
+    from toolfinch.evaluate import run as runs
 
-    runs = []
-    for shown, caller, digest in loaded(callers, dialect, constrain):
-        say(f"{shown}: {len(examples)} examples")
-        results = run_examples(
-            caller,
-            examples,
-            out,
-            artifact=f"{digest} {dialect}".rstrip(),
-            decoding=Decoding(constrain=constrain),
-        )
-        runs.append(reports.Run(shown, results, digest))
-    made = reports.build(suite, runs, shlex.join(["toolfinch", *sys.argv[1:]]))
-    reports.write(made, out)
+    decoding = Decoding(constrain=how.constrain)
+    done = []
+    for one in loaded(callers, how):
+        artifact = f"{one.digest} {how.dialect}".rstrip()
+        for suite in suites:
+            say(f"{one.name}: {suite.name}, {len(suite.cases)} cases")
+            cases: Sequence[Result] | Sequence[Outcome]
+            if suite.module:
+                cases = runs.play(
+                    suite.module,
+                    one.caller,
+                    suite.played,
+                    out,
+                    artifact=artifact,
+                    decoding=decoding,
+                    concurrency=one.concurrency,
+                )
+            else:
+                cases = runs.run(
+                    one.caller,
+                    suite.examples,
+                    out,
+                    artifact=artifact,
+                    decoding=decoding,
+                    concurrency=one.concurrency,
+                )
+            done.append(reports.Run(suite.name, one.name, cases, one.digest, one.size))
+    made = reports.build(
+        done, shlex.join(["toolfinch", *sys.argv[1:]]), {suite.name: len(suite.left_out) for suite in suites}
+    )
+    output.write(made, done, out, prices)
     return made
 
 
-def loaded(callers: Sequence[str], dialect: str, constrain: bool) -> Iterator[tuple[str, ToolCaller, str]]:
-    """Each caller with the name of its column and the hash of its artifact, loaded when its turn comes."""
+class Loaded(NamedTuple):
+    """A caller, ready to be asked."""
+
+    name: str
+    """Of its column."""
+    caller: ToolCaller
+    digest: str
+    """The hash of its artifact; empty where it has none."""
+    size: int | None
+    """Bytes of its weights, where they are on this machine."""
+    concurrency: int
+
+
+def loaded(callers: Sequence[str], how: How) -> Iterator[Loaded]:
+    """Each caller, loaded when its turn comes. Raises UsageError where two columns have one name."""
     from toolfinch import models
     from toolfinch.callers.load import load
 
+    for _, what in map(column, callers):
+        if not (what in FLOORS or what in models.packaged() or _is_endpoint(what) or Path(what).exists()):
+            load(what)  # says so, before another caller has run for an hour
+    names: set[str] = set()
     for spec in callers:
         name, what = column(spec)
         if what in models.packaged():
             what = str(models.HERE / what)
-        caller = load(what, dialect or None)
-        yield (name or caller.name) + ("" if constrain else ", free"), caller, artifact_digest(what)
+        endpoint = _is_endpoint(what)
+        caller = load(what, how.dialect or None, context=how.context, timeout_s=how.timeout_s)
+        shown = (name or caller.name) + ("" if how.constrain else ", free")
+        if shown in names:
+            raise UsageError(f"two callers are named {shown!r}", hint="name them: FIRST=CALLER SECOND=CALLER")
+        names.add(shown)
+        weights = None if endpoint or what in FLOORS else size(Path(what))
+        yield Loaded(shown, caller, artifact_digest(what), weights, how.concurrency if endpoint else 1)
 
 
-def failed_tools(
-    callers: Sequence[str], out: Path, *, dialect: str, scenarios: int, constrain: bool, json: bool
-) -> None:
-    """The suite `failed_tools`, which is played and not scored reply by reply; 0 scenarios are all."""
-    from rich.console import Console
+def _is_endpoint(spec: str) -> bool:
+    return spec.startswith(("http://", "https://"))
 
-    from toolfinch.caller import Decoding
-    from toolfinch.evaluate import failed_tools as suite
-    from toolfinch.evaluate import failed_tools_report as reports
-    from toolfinch.evaluate.suite import spread
 
-    cases = spread(suite.load(), scenarios, lambda case: case.scenario)
-    runs = []
-    for shown, caller, digest in loaded(callers, dialect, constrain):
-        say(f"{shown}: {len(cases)} cases")
-        artifact = f"{digest} {dialect}".rstrip()
-        outcomes = suite.run(caller, cases, out, artifact=artifact, decoding=Decoding(constrain=constrain))
-        runs.append(reports.Run(shown, outcomes, digest))
-    made = reports.build(runs, shlex.join(["toolfinch", *sys.argv[1:]]))
-    reports.write(made, out)
-    if json:
-        print(reports.to_json(made).decode(), end="")
-    else:
-        Console().print(reports.terminal(made))
-    say(f"report: {out / 'report.md'}, failing cases: {out / 'failures.jsonl'}")
+def size(model: Path) -> int:
+    """Bytes of the weights that a model's path is loaded from."""
+    from toolfinch import artifact
+
+    path = artifact.find(model).path
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.glob("*.safetensors")))
 
 
 def artifact_digest(spec: str) -> str:

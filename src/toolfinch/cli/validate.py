@@ -21,6 +21,7 @@ from toolfinch.errors import ToolfinchError
 
 if TYPE_CHECKING:
     from toolfinch.data.curate import Dropped
+    from toolfinch.evaluate.suite import Suite
     from toolfinch.example import Example
     from toolfinch.message import Message
 
@@ -65,10 +66,10 @@ def run(
     data: Annotated[Path | None, typer.Option(help="the folder of a public suite (docs/suites.md)")] = None,
     json: Annotated[bool, typer.Option("--json", help="print everything as JSON")] = False,
 ) -> None:
-    from toolfinch.evaluate.suite import read
+    from toolfinch.evaluate.suite import open
 
-    examples, left_out = read(suite, data)
-    found = check(suite, examples, left_out)
+    opened = open(suite, data)
+    found = check_played(opened) if opened.module else check(suite, opened.examples, opened.left_out)
     print(msgspec.json.format(msgspec.json.encode(found)).decode() if json else text(found))
     if not found.holds:
         raise ToolfinchError(f"{suite}: does not score its own answers, or a constant one, as it should")
@@ -77,10 +78,9 @@ def run(
 def check(suite: str, examples: Sequence[Example], left_out: Sequence[Dropped] = ()) -> Check:
     """Score the gold and the constant answers of every example."""
     from toolfinch.caller import Reply
-    from toolfinch.example import gold_message
     from toolfinch.score import score
 
-    gold = {example.id: score(example, Reply(gold_message(example))) for example in examples}
+    gold = {example.id: score(example, Reply(_gold(example))) for example in examples}
     if len(gold) != len(examples):
         twice, _ = Counter(example.id for example in examples).most_common(1)[0]
         raise ToolfinchError(f"{suite}: two examples have the id {twice!r}")
@@ -99,6 +99,41 @@ def check(suite: str, examples: Sequence[Example], left_out: Sequence[Dropped] =
         floors=_floors(examples),
         left_out=tuple(left_out),
     )
+
+
+def check_played(suite: Suite) -> Check:
+    """Play every case with its gold caller, and with one that never calls, which passes none."""
+    from toolfinch.caller import Decoding
+    from toolfinch.callers.floors import NeverCall
+
+    gold = [suite.module.play(suite.module.gold(case), case, Decoding()) for case in suite.played]
+    silent = [suite.module.play(NeverCall(), case, Decoding()) for case in suite.played]
+    return Check(
+        suite=suite.name,
+        examples=len(gold),
+        conversations=len({outcome.group for outcome in gold}),
+        scenarios={name: {"played": n} for name, n in sorted(Counter(o.scenario for o in gold).items())},
+        gold_calls=sum(len(reply.message.calls) for outcome in gold for reply in outcome.replies),
+        wrong={o.id: f"{o.failure.kind}: {o.failure.why}" for o in gold if o.failure},
+        unfit={},
+        misread=(),
+        floors=(Floor("never calls", sum(o.failure is None for o in silent), 0, 0),),
+        left_out=tuple(suite.left_out),
+    )
+
+
+def _gold(example: Example) -> Message:
+    """What is expected; where any call is, one of the first tool."""
+    from toolfinch.example import gold_message
+    from toolfinch.message import ToolCall, assistant
+
+    if _any_call(example):
+        return assistant("", ToolCall(example.tools[0].name, {}))
+    return gold_message(example)
+
+
+def _any_call(example: Example) -> bool:
+    return example.expected.kind == "call" and not example.expected.calls and bool(example.tools)
 
 
 def _unfit(example: Example) -> Iterator[tuple[str, str]]:
@@ -136,9 +171,10 @@ def _floors(examples: Sequence[Example]) -> tuple[Floor, ...]:
         and example.expected.calls[0].call.name == example.tools[0].name
     ]
     bare = sum(not call.arguments for call in due)
+    free = sum(map(_any_call, examples))
     return (
         Floor("never calls", exact(lambda example: assistant()), silent, silent),
-        Floor("calls the first tool without arguments", exact(first), bare, len(due)),
+        Floor("calls the first tool without arguments", exact(first), bare + free, len(due) + free),
         Floor("calls a tool that is not offered", exact(stray), 0, 0),
     )
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from toolfinch.dialects.bare_json import BARE_JSON
 from toolfinch.dialects.dialect import Dialect, Parsed, Parser
 from toolfinch.dialects.hermes import HERMES
+from toolfinch.dialects.pythonic import PYTHONIC
 from toolfinch.dialects.qwen_xml import QWEN_XML
 from toolfinch.dialects.react import REACT
 from toolfinch.errors import UsageError
 
 __all__ = ["DIALECTS", "Dialect", "Parsed", "Parser", "get"]
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (HERMES, QWEN_XML, REACT)}
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (HERMES, QWEN_XML, REACT, BARE_JSON, PYTHONIC)
+}
 
 
 def get(name: str) -> Dialect:

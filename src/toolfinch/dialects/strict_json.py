@@ -18,8 +18,10 @@ _LEXEME = re.compile(
 _OPEN_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+\\?')
 
 
-def object_end(text: str, start: int) -> tuple[Literal["closed", "open", "broken"], int]:
+def object_end(text: str, start: int, opens: str = "{") -> tuple[Literal["closed", "open", "broken"], int]:
     """Follow the object that begins at `start`: closed and where it ends, still open, or broken and where.
+
+    `opens` are the brackets that it may begin with: with `"{["` a list is followed as well.
 
     Only strings and brackets are followed, so `closed` does not yet mean that it is JSON; but the answer
     never changes when more text comes, unless it was `open`. Anything that JSON cannot have outside of a
@@ -27,7 +29,7 @@ def object_end(text: str, start: int) -> tuple[Literal["closed", "open", "broken
     """
     stack: list[str] = []
     at = len(text) - len(text[start:].lstrip(" \t\r\n"))
-    if at < len(text) and text[at] != "{":
+    if at < len(text) and text[at] not in opens:
         return "broken", at
     while at < len(text):
         found = _LEXEME.match(text, at)

@@ -27,27 +27,23 @@ def tagged(read: ReadBlock, separators: tuple[str, ...]) -> Step:
     """A dialect's `step`. The first of `separators` that stands between text and a call is not content."""
 
     def step(parser: Parser, final: bool) -> bool:
+        if (thinking := thoughts(parser, final)) is not None:
+            return thinking
         text = parser.pending
-        if parser.last == "start":
-            begins = text.lstrip()
-            if begins.startswith(THINK):
-                return _think(parser, final)
-            if THINK.startswith(begins) and not final:
-                return False
         at = text.find(OPEN)
         if at < 0:
             if final:
-                _say(parser, parser.take(len(text)))
+                say(parser, parser.take(len(text)))
             else:
                 shown = text[: len(text) - _begun(text, OPEN)].rstrip()
-                _say(parser, parser.take(len(shown)))
+                say(parser, parser.take(len(shown)))
             return False
         if at > 0:
             before = parser.take(at)
             # Blank text beside a call is only layout.
             if before.strip() or parser.last == "text":
                 ending = next((s for s in separators if before.endswith(s)), "")
-                _say(parser, before.removesuffix(ending))
+                say(parser, before.removesuffix(ending))
             return True
         block = read(text, parser.tools, final)
         if block is None:
@@ -73,7 +69,13 @@ def resync(text: str, start: int, final: bool) -> Block | None:
     return (len(text), None) if final else None
 
 
-def _think(parser: Parser, final: bool) -> bool:
+def thoughts(parser: Parser, final: bool) -> bool | None:
+    """What a step is where a turn begins with thoughts, or may; None where it does not."""
+    begins = parser.pending.lstrip()
+    if parser.last != "start" or (begins and not begins.startswith(THINK[: len(begins)])):
+        return None
+    if not begins.startswith(THINK):
+        return None if final else False
     begin = parser.pending.index(THINK) + len(THINK)
     end = parser.pending.find(END_THINK, begin)
     if end < 0:
@@ -85,7 +87,8 @@ def _think(parser: Parser, final: bool) -> bool:
     return True
 
 
-def _say(parser: Parser, text: str) -> None:
+def say(parser: Parser, text: str) -> None:
+    """Settle text as content, without the white space that only keeps it off a block before it."""
     if parser.last == "block" and (not parser.said or not text.strip()):
         text = text.lstrip()  # what follows a block on the same line, or nothing
     parser.say(text)

@@ -1,8 +1,9 @@
 """`Outcome`: what came of a case that is played over several replies, and not scored reply by reply.
 
-A played suite is a module with two functions: `load(data)` gives its cases, each with an `id` and a
-`scenario`, and `play(caller, case, decoding)` runs one case and gives its `Outcome`. `run.play` runs them
-all; the report, the page and `compare` read outcomes and scored replies alike.
+A played suite is a module with three functions: `load(data)` gives its cases, each with an `id` and a
+`group`; `play(caller, case, decoding)` runs one case and gives its `Outcome`; `gold(case)` is a caller that
+passes it, which `toolfinch validate` plays. `run.play` runs them all; the report, the page and `compare` read
+outcomes and scored replies alike.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class PlayedCase(Protocol):
     def id(self) -> str: ...
 
     @property
-    def scenario(self) -> str: ...
+    def group(self) -> str: ...
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -58,4 +59,8 @@ class PlayedSuite(Protocol):
 
     def play(self, caller: ToolCaller, case: Any, decoding: Decoding) -> Outcome:
         """Run one case to its end. A reply that stopped with an error ends it as `endpoint_error`."""
+        ...
+
+    def gold(self, case: Any) -> ToolCaller:
+        """A caller that passes the case."""
         ...

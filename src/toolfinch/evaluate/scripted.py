@@ -80,7 +80,7 @@ class Scripted(msgspec.Struct, frozen=True):
     injection: Injection | None = None
 
     @property
-    def scenario(self) -> str:
+    def group(self) -> str:
         return self.id.rpartition("/")[0]
 
 

@@ -57,10 +57,12 @@ def create(caller: ToolCaller, *, parallel: int = 1) -> Starlette:
             raise _unknown_model(wanted.model, caller.name)
         items = work(caller, wanted, turns)
         first: Delta | Reply = await _unless_gone(request, anext(items) if wanted.stream else _last(items))
-        if isinstance(first, Delta) or (wanted.stream and first.stop != "error"):
+        if isinstance(first, Delta) or (wanted.stream and first.stop not in ("error", "context")):
             chunks = Chunks(caller.name, include_usage=wanted.include_usage)
             return _EventStream(_events(first, items, chunks))
         await items.aclose()
+        if first.stop == "context":  # of an endpoint; an engine on this machine raises it
+            return _answer(_context_json(first.error), 400)
         if first.stop == "error":
             return _answer(wire.error_json(first.error, "upstream_error"), 502)
         return _answer(wire.completion_json(first, caller.name, int(time.time())))
@@ -181,6 +183,10 @@ def _answer(data: Any, status: int = 200) -> Response:
 def _unknown_model(asked: str, served: str) -> wire.RequestError:
     message = f"model: {asked!r} is not served here, {served!r} is"
     return wire.RequestError(message, status=404, code="model_not_found")
+
+
+def _context_json(error: str) -> dict[str, Any]:
+    return wire.error_json(error, "invalid_request_error", "messages", "context_length_exceeded")
 
 
 def _error_json(error: Exception) -> dict[str, Any]:
