@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,8 +24,8 @@ from toolfinch.score import FailureKind
 
 def case(i: int, right: bool, caller: str = "a", suite: str = "s", group: str = "", **more: object) -> Judged:
     failure: FailureKind | None = None if right else "wrong_value"
-    fields = {"failure": failure, "seconds": 1.0, "selection": (1, 0, 0), **more}
-    return Judged(suite, caller, f"c{i}/0", group or f"c{i}", "", right, **fields)  # type: ignore[arg-type]
+    fields = {"asked": "1f", "failure": failure, "seconds": 1.0, "selection": (1, 0, 0), **more}
+    return Judged(suite, caller, f"c{i}/0", group or f"c{i}", "", right=right, **fields)  # type: ignore[arg-type]
 
 
 def one_side(rights: list[bool], caller: str = "a", size: int = 1, suite: str = "s") -> Side:
@@ -443,3 +444,11 @@ def test_verdicts_keep_their_level() -> None:
         wrong += found.overall.verdict != "cannot tell"
         assert found.overall.groups == 85
     assert wrong / 300 <= 0.07
+
+
+def test_another_version_of_a_case_is_not_paired() -> None:
+    """A suite that was changed between two runs would be laid to the callers."""
+    one, other = one_side([True, False]), one_side([True, True], "b")
+    changed = msgspec.structs.replace(other.cases[1], asked="2e")
+    with pytest.raises(DataError, match=r"c1/0: .*another prompt or expectation"):
+        compare(one, msgspec.structs.replace(other, cases=(other.cases[0], changed)))

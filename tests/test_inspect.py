@@ -165,9 +165,8 @@ def test_played_cases_end_the_same(tmp_path: Path) -> None:
     opened = suite.open("failed_tools")
     cases = list(opened.played)[:60]
     task = inspect_tasks.task_of("failed_tools")
-    theirs = evaluated(
-        tmp_path, task, "toolfinch/bm25", sample_id=[case.id for case in cases], max_samples=60
-    )
+    ids = [case.id for case in cases]
+    theirs = by_id(evaluated(tmp_path, task, "toolfinch/bm25", sample_id=ids, max_samples=60))
     ours = run.play(opened.module, Bm25Pick(), cases, progress=False)
     assert len({outcome.failure is None for outcome in ours}) == 2
     for outcome in ours:
@@ -267,7 +266,7 @@ def test_the_command_of_the_docs_runs(tmp_path: Path) -> None:
     """The command line finds the package, its suites and its model by their names, or it is of no use."""
     if not [e for e in importlib.metadata.entry_points(group="inspect_ai") if e.name == "toolfinch"]:
         pytest.skip("toolfinch is not installed, only on the path")
-    command = [sys.executable, "-m", "inspect_ai", "eval", "--display", "none", "--log-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "inspect_ai", "eval", "--display", "plain", "--log-dir", str(tmp_path)]
     models = ["--model", "toolfinch/bm25", "--limit", "3"]
     subprocess.run([*command, "toolfinch/forty", *models], check=True, capture_output=True, cwd=tmp_path)
     assert len(list(tmp_path.glob("*forty*.eval"))) == 1

@@ -15,7 +15,6 @@ from toolfinch.caller import Decoding, Reply
 from toolfinch.callers.floors import NeverCall
 from toolfinch.evaluate import failed_tools, judged, output, tables
 from toolfinch.evaluate import report as reports
-from toolfinch.evaluate.confusion import NONE, confusion
 from toolfinch.evaluate.metrics import FIGURES
 from toolfinch.evaluate.page import Case
 from toolfinch.evaluate.run import run
@@ -132,20 +131,6 @@ def test_what_was_lost_to_format_is_apart_from_ability() -> None:
     shown = tables.grids(structured.sections[0])
     assert "Format and ability" not in [g.title for g in shown]
     assert "exact as delivered" not in [row[0] for row in shown[0].rows]
-
-
-def test_tools_that_are_mistaken_for_one_another_are_counted() -> None:
-    """By multiset: what was called rightly takes no part, and what is left over stands against nothing."""
-    other = ToolCall("get_time", {})
-    suite = examples(4)
-    assert confusion(run(Always(Reply(assistant("", PARIS))), suite)) == {(NONE, "get_weather"): 2}
-    assert confusion(run(Always(Reply(assistant("", other))), suite)) == {
-        (NONE, "get_time"): 2,
-        ("get_weather", "get_time"): 2,
-    }
-    assert confusion(run(Always(Reply(assistant("", other, PARIS))), suite[1:2])) == {(NONE, "get_time"): 1}
-    assert confusion(run(NeverCall(), suite)) == {("get_weather", NONE): 2}
-    assert confusion(run(Always(Reply(assistant(), stop="error", error="x")), suite)) == {}
 
 
 def test_callers_on_different_examples_are_refused() -> None:

@@ -9,15 +9,15 @@ The rates made from many scores, with their formulas, are in docs/metrics.md.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
 from toolfinch.caller import Reply
 from toolfinch.example import QUESTION_MARKS, Example, Expected, ExpectedCall, Kind
-from toolfinch.grounding import normal, ungrounded
+from toolfinch.grounding import nfc, normal, ungrounded
 from toolfinch.message import Message, ToolCall
 from toolfinch.schema import validator
 from toolfinch.tool import Tool
@@ -132,14 +132,20 @@ def score(example: Example, reply: Reply) -> Score:
     No reply can make it raise; an example whose tools were not normalised (`schema.normalise`) can.
     """
     calls = reply.message.calls
-    gold = _gold(example, calls)
     tools = {tool.name: tool for tool in example.tools}
+    gold = example.expected.calls
     faults = {
         (g, c): tuple(_faults(expected, call, tools.get(call.name)))
         for g, expected in enumerate(gold)
         for c, call in enumerate(calls)
         if expected.call.name == call.name
     }
+    if (
+        example.expected.kind == "call" and not gold
+    ):  # any call will do: each of an offered tool is its own gold
+        offered = [c for c, call in enumerate(calls) if call.name in tools]
+        gold = tuple(ExpectedCall(calls[c]) for c in offered)
+        faults = dict.fromkeys(enumerate(offered), ())
     pairs = _pair(faults)
     scored = tuple(
         CallScore(
@@ -152,7 +158,8 @@ def score(example: Example, reply: Reply) -> Score:
     )
     paired = [(gold[g].call.arguments, calls[c].arguments, faults[g, c]) for c, g in pairs.items()]
     extra = [call for c, call in enumerate(calls) if c not in pairs]
-    missing = [expected for g, expected in enumerate(gold) if g not in pairs.values()]
+    placed = set(pairs.values())
+    missing = [expected for g, expected in enumerate(gold) if g not in placed]
 
     got_kind = _got_kind(reply)
     want_kind = "say" if example.expected.kind == "decline" else example.expected.kind
@@ -184,14 +191,6 @@ def score(example: Example, reply: Reply) -> Score:
         or _wrong_calls(example.messages, calls, scored, extra, missing)
         or _wrong_arguments(example, [fault for _, _, found in paired for fault in found]),
     )
-
-
-def _gold(example: Example, calls: Sequence[ToolCall]) -> tuple[ExpectedCall, ...]:
-    """The expected calls; where any call will do, those calls of the reply whose tools were offered."""
-    if example.expected.kind != "call" or example.expected.calls:
-        return example.expected.calls
-    offered = {tool.name for tool in example.tools}
-    return tuple(ExpectedCall(call) for call in calls if call.name in offered)
 
 
 def same_value(a: Any, b: Any, *, folded: bool = False) -> bool:
@@ -228,7 +227,7 @@ _UNFOLDED = str.maketrans("'", '"', " ,./-_*^")
 
 
 def _folded(text: str, folded: bool) -> str:
-    text = unicodedata.normalize("NFC", text)
+    text = nfc(text)
     return text.translate(_UNFOLDED).lower() if folded else text
 
 
@@ -302,22 +301,32 @@ def _pair(faults: Mapping[tuple[int, int], Sequence[_Fault]]) -> dict[int, int]:
         if not found:
             accurate.setdefault(g, []).append(c)
     pairs: dict[int, int] = {}
-
-    def place(g: int, seen: set[int]) -> bool:
-        for c in accurate[g]:
-            if c not in seen:
-                seen.add(c)
-                if c not in pairs or place(pairs[c], seen):
-                    pairs[c] = g
-                    return True
-        return False
-
-    placed = {g for g in accurate if place(g, set())}
+    placed: dict[int, int] = {}  # the same, by expected call
+    for first in accurate:
+        asked = [first]  # expected calls that want a call: the first, then those that would lose theirs
+        wanted: dict[int, int] = {}  # which of them came to a call
+        for g in asked:  # grows as it goes; no recursion, for the path may be as long as the reply
+            reached = [c for c in accurate[g] if c not in wanted]
+            wanted.update(dict.fromkeys(reached, g))
+            free = next((c for c in reached if c not in pairs), None)
+            if free is not None:
+                _hand_on(free, wanted, pairs, placed)
+                break
+            asked += [pairs[c] for c in reached]
     for g, c in sorted(faults, key=lambda at: (len(faults[at]), at)):
         if c not in pairs and g not in placed:
-            pairs[c] = g
-            placed.add(g)
+            pairs[c], placed[g] = g, c
     return pairs
+
+
+def _hand_on(free: int, wanted: Mapping[int, int], pairs: dict[int, int], placed: dict[int, int]) -> None:
+    """Give a free call to who wants it, the call that it had to who wants that one, and so on."""
+    call: int | None = free
+    while call is not None:
+        taker = wanted[call]
+        had = placed.get(taker)
+        pairs[call], placed[taker] = taker, call
+        call = had
 
 
 def _no_decision(example: Example, reply: Reply) -> Failure | None:
@@ -336,8 +345,8 @@ def _no_decision(example: Example, reply: Reply) -> Failure | None:
 
 def _no_call(example: Example, said: str, expected: str) -> Failure:
     """Why words in place of a due call are wrong."""
-    made_up = ungrounded(said[:_READ], _said(example.messages) + _shown(example.tools))
-    if made_up:
+    sources = (*_said(example.messages), *_shown(example.tools))
+    if _readable(sources) and (made_up := ungrounded(said[:_READ], sources)):
         return Failure("fabricated_result", f"{expected}, made no call and states {_show(made_up)}")
     if example.messages and example.messages[-1].role == "tool":
         return Failure("gave_up_early", f"{expected} after these results, made no call")
@@ -374,8 +383,9 @@ def _wrong_calls(
         if message.role == "user":
             break
         earlier.extend(message.calls)
-    for i, call in enumerate(calls):
-        others = (*earlier, *calls[:i], *calls[i + 1 :])
+    several = calls[:_COMPARED]
+    for i, call in enumerate(several):
+        others = (*earlier[:_COMPARED], *several[:i], *several[i + 1 :])
         if not scored[i].accurate and any(_same_call(call, other) for other in others):
             return Failure("repeated_call", f"{_show(call.name)}: the same call was already made")
     got = _show([call.name for call in extra])
@@ -391,10 +401,10 @@ def _wrong_calls(
 
 def _wrong_arguments(example: Example, faults: Sequence[_Fault]) -> Failure:
     worst = min(faults, key=lambda fault: FAILURES.index(fault.kind))
-    if worst.kind != "wrong_value":
+    said = tuple(_said(example.messages))
+    shown = (*said, *_shown(example.tools))
+    if worst.kind != "wrong_value" or not _readable(shown):
         return Failure(worst.kind, worst.why)
-    said = _said(example.messages)
-    shown = said + _shown(example.tools)
     for fault in faults:
         inferred = fault.acceptable and not any(_stands(value, said) for value in fault.acceptable)
         if not inferred and not _stands(fault.value, shown):
@@ -404,6 +414,14 @@ def _wrong_arguments(example: Example, faults: Sequence[_Fault]) -> Failure:
 
 _READ = 20_000
 """Characters of a text that are read to name a failure; a reply may be of any length."""
+_PROMPT = 1_000_000
+"""Characters of the longest prompt that is read for that; of a longer one no value is known to be made up."""
+_COMPARED = 100
+"""Calls of a reply, and of those before it, among which an equal one is looked for to name a failure."""
+
+
+def _readable(sources: Sequence[str]) -> bool:
+    return sum(map(len, sources)) <= _PROMPT
 
 
 def _said(messages: Sequence[Message]) -> list[str]:
@@ -422,28 +440,35 @@ def _text(value: Any) -> str:
         return ""
 
 
-def _stands(value: Any, sources: Sequence[str]) -> bool:
+def _stands(value: Any, sources: tuple[str, ...]) -> bool:
     """Every string and number in a value stands in a source, in any spelling that `grounding` knows."""
-    plain = normal("\n".join(sources)).casefold()
     todo = [value]
+    known: set[str] = set()
     while todo:
         match todo.pop():
             case bool() | None:
                 continue
             case int() | float() as number:
-                if ungrounded(_show(number), sources):
+                shown = _show(number)
+                if shown not in known and ungrounded(shown, sources):
                     return False
+                known.add(shown)
             case str() as text:
                 text = text[:_READ]
-                if normal(text).casefold() not in plain and (
-                    not _has_values(text) or ungrounded(text, sources)
-                ):
-                    return False
+                if text not in known and normal(text).casefold() not in _plain(sources):
+                    if not _has_values(text) or ungrounded(text, sources):
+                        return False
+                    known.add(text)
             case dict() as members:
                 todo.extend(members.values())
             case list() | tuple() as items:
                 todo.extend(items)
     return True
+
+
+@lru_cache(maxsize=4)
+def _plain(sources: tuple[str, ...]) -> str:
+    return normal("\n".join(sources)).casefold()
 
 
 def _has_values(text: str) -> bool:

@@ -178,6 +178,7 @@ def measure(
     Without `constrain` the columns are marked `free`; endpoints and floors are never constrained from here.
     """
     from toolfinch.caller import Decoding
+    from toolfinch.callers.openai import OpenAICaller
     from toolfinch.evaluate import output
     from toolfinch.evaluate import report as reports
     from toolfinch.evaluate import run as runs
@@ -208,7 +209,8 @@ def measure(
                     decoding=decoding,
                     concurrency=one.concurrency,
                 )
-            done.append(reports.Run(suite.name, one.name, cases, one.digest, one.size))
+            changes = one.caller.changes if isinstance(one.caller, OpenAICaller) else {}
+            done.append(reports.Run(suite.name, one.name, cases, one.digest, one.size, changes))
     made = reports.build(
         done, shlex.join(["toolfinch", *sys.argv[1:]]), {suite.name: len(suite.left_out) for suite in suites}
     )

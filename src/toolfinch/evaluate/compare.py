@@ -173,6 +173,11 @@ def compare(a: Side, b: Side) -> Comparison:
         if one.group != other.group:
             groups = f"in the group {one.group!r} in {a.path} and in {other.group!r} in {b.path}"
             raise DataError(f"{_name(one)} is {groups}: not the same case")
+        if one.asked != other.asked:
+            raise DataError(
+                f"{_name(one)}: {a.path} and {b.path} have another prompt or expectation: not the same case",
+                hint="run both on the same version of the suite; replies that are kept are not asked for again",
+            )
     pairs = [pair for pair in both if _answered(pair)]
     name_a, name_b = _names(a, b)
     if not pairs:

@@ -11,14 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolfinch.callers.load import load
-from toolfinch.evaluate.inspect_turns import (
-    from_info,
-    from_inspect,
-    in_one_line,
-    inspect_calls,
-)  # says what is missing
-from toolfinch.evaluate.run import ask
+# First, since it says what to install where Inspect is missing.
+from toolfinch.evaluate.inspect_turns import from_info, from_inspect, in_one_line, inspect_calls
 
 # isort: split
 import anyio.to_thread
@@ -36,7 +30,9 @@ from inspect_ai.tool import ToolCall as InspectCall
 from inspect_ai.tool import ToolChoice, ToolFunction, ToolInfo
 
 from toolfinch.caller import Decoding, Reply
+from toolfinch.callers.load import load
 from toolfinch.errors import ToolfinchError
+from toolfinch.evaluate.run import ask
 from toolfinch.example import Example, Expected
 
 

@@ -18,13 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-from toolfinch.evaluate import suite as suites
-from toolfinch.evaluate.inspect_turns import (
-    in_one_line,
-    reply_of,
-    to_info,
-    to_inspect,
-)  # says what is missing
+# First, since it says what to install where Inspect is missing.
+from toolfinch.evaluate.inspect_turns import in_one_line, reply_of, to_info, to_inspect
 
 # isort: split
 import anyio
@@ -38,14 +33,14 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from toolfinch.caller import Decoding, Reply
 from toolfinch.errors import ToolfinchError
-from toolfinch.evaluate.inspect_model import ToolfinchModel
+from toolfinch.evaluate import inspect_model, suite
 from toolfinch.evaluate.played import Outcome
 from toolfinch.example import Example
 from toolfinch.message import Message, canonical
 from toolfinch.score import score
 from toolfinch.tool import Tool
 
-__all__ = ["ToolfinchModel", "task_of"]
+__all__ = ["inspect_model", "task_of"]
 
 _DEFAULT = Decoding()
 CONFIG = GenerateConfig(temperature=_DEFAULT.temperature, max_tokens=_DEFAULT.max_tokens, seed=_DEFAULT.seed)
@@ -64,18 +59,14 @@ def task_of(name: str, data: str = "", dialect: str = "") -> Task:
             Sample(id=case.id, input=f"{name}: {case.id}", metadata={"group": str(case.group)})
             for case in found.played
         ]
-        return Task(
-            MemoryDataset(samples, name=name),
-            solver=play_case(name, data, dialect),
-            scorer=outcome_score(),
-            name=name,
-            config=CONFIG,
-            fail_on_error=False,
-        )
+        work, judge = play_case(name, data, dialect), outcome_score()
+    else:
+        samples = [_sample(example) for example in found.examples]
+        work, judge = decide(), decision_score(dialect)
     return Task(
-        MemoryDataset([_sample(example) for example in found.examples], name=name),
-        solver=decide(),
-        scorer=decision_score(dialect),
+        MemoryDataset(samples, name=name),
+        solver=work,
+        scorer=judge,
         name=name,
         config=CONFIG,
         fail_on_error=False,  # an endpoint's error is one sample's; the others go on
@@ -83,8 +74,8 @@ def task_of(name: str, data: str = "", dialect: str = "") -> Task:
 
 
 @lru_cache(maxsize=4)  # a task and its solver share it
-def _open(name: str, data: str) -> suites.Suite:
-    return suites.open(name, Path(data) if data else None)
+def _open(name: str, data: str) -> suite.Suite:
+    return suite.open(name, Path(data) if data else None)
 
 
 def _sample(example: Example) -> Sample:
@@ -216,14 +207,14 @@ def outcome_score() -> Scorer:
 
 
 def _register(name: str) -> None:
-    def suite(data: str = "", dialect: str = "") -> Task:
+    def make(data: str = "", dialect: str = "") -> Task:
         try:
             return task_of(name, data, dialect)
         except ToolfinchError as error:
             raise in_one_line(error) from error
 
-    task(name=name)(suite)
+    task(name=name)(make)
 
 
-for _name in (*suites.BUILT_IN, *suites.PUBLIC, *suites.PLAYED):
+for _name in (*suite.BUILT_IN, *suite.PUBLIC, *suite.PLAYED):
     _register(_name)

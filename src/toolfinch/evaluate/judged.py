@@ -6,8 +6,11 @@ are left out: failing cases are in `failures.jsonl` with everything that a perso
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,6 +29,8 @@ class Judged(msgspec.Struct, frozen=True):
     group: str
     """Cases of one group (a conversation) are not independent."""
     scenario: str
+    asked: str
+    """A hash of prompt, tools and expectation: the same id with another hash is another case."""
     right: bool
     failure: FailureKind | None
     """None exactly where it is right; `endpoint_error` is no answer at all and belongs in no comparison."""
@@ -45,6 +50,7 @@ def of_result(suite: str, caller: str, result: Result) -> Judged:
         result.example.id,
         result.example.conversation_id,
         result.example.scenario,
+        fingerprint(result),
         s.exact,
         s.failure.kind if s.failure else None,
         (s.names_tp, s.names_fp, s.names_fn),
@@ -62,12 +68,23 @@ def of_outcome(suite: str, caller: str, outcome: Outcome) -> Judged:
         outcome.id,
         outcome.group,
         outcome.scenario,
+        fingerprint(outcome),
         outcome.failure is None,
         outcome.failure.kind if outcome.failure else None,
         seconds=sum(reply.timings.total_s for reply in outcome.replies),
         prompt_tokens=sum(reply.usage.prompt_tokens for reply in outcome.replies),
         completion_tokens=sum(reply.usage.completion_tokens for reply in outcome.replies),
     )
+
+
+def fingerprint(case: Result | Outcome) -> str:
+    """The first 16 hex digits of a SHA-256 of what was asked; what came back is no part of it."""
+    if isinstance(case, Result):
+        asked: Any = case.example
+    else:
+        prompt = list(takewhile(lambda message: message.role != "assistant", case.messages))
+        asked = (case.id, case.tools, prompt, case.expected)
+    return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()[:16]
 
 
 def encode(cases: Iterable[Judged]) -> bytes:

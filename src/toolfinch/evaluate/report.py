@@ -12,15 +12,27 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from toolfinch.caller import Reply
 from toolfinch.evaluate.confusion import confusion
+from toolfinch.evaluate.judged import fingerprint
 from toolfinch.evaluate.metrics import Metrics, Result, by_group, metrics, played_metrics
 from toolfinch.evaluate.played import Outcome
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """Time and tokens of all replies of a column, summed; an endpoint's errors are no replies."""
+
+    replies: int = 0
+    seconds: float = 0.0
+    counted: int = 0
+    """Replies whose engine says how many tokens there were; the sums below are over these."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -36,6 +48,9 @@ class Column(msgspec.Struct, frozen=True):
     """By scenario, then by tag."""
     read_as: dict[str, int] = {}
     """How many replies had their calls left in the text, by the dialect that read them."""
+    spent: Spent = Spent()
+    changes: dict[str, str] = {}
+    """Parameters of the request that the endpoint refused, and what was done about each."""
     mistaken: tuple[tuple[str, str, int], ...] = ()
     """The tool that was due, the tool that was called, how often; the most frequent first."""
 
@@ -80,6 +95,8 @@ class Run(msgspec.Struct, frozen=True):
     cases: Sequence[Result] | Sequence[Outcome]
     artifact: str = ""
     size: int | None = None
+    changes: Mapping[str, str] = {}
+    """As in `Column`."""
 
 
 def build(runs: Sequence[Run], command: str, left_out: Mapping[str, int] | None = None) -> Report:
@@ -117,7 +134,11 @@ def _column(run: Run) -> Column:
     outcomes = [case for case in run.cases if isinstance(case, Outcome)]
     if outcomes:
         groups = by_group(outcomes, played_metrics)
-        return Column(run.caller, run.artifact, run.size, played_metrics(outcomes), groups)
+        spent = _spent([reply for outcome in outcomes for reply in outcome.replies])
+        whole = played_metrics(outcomes)
+        return Column(
+            run.caller, run.artifact, run.size, whole, groups, spent=spent, changes=dict(run.changes)
+        )
     results = [case for case in run.cases if isinstance(case, Result)]
     return Column(
         run.caller,
@@ -126,7 +147,22 @@ def _column(run: Run) -> Column:
         metrics(results),
         by_group(results, metrics),
         dict(Counter(r.reply.read_as for r in results if r.reply.read_as)),
+        _spent([r.reply for r in results]),
+        dict(run.changes),
         tuple((due, called, n) for (due, called), n in Counter(confusion(results)).most_common()),
+    )
+
+
+def _spent(replies: Sequence[Reply]) -> Spent:
+    given = [reply for reply in replies if reply.stop not in ("error", "context")]
+    told = [reply.usage for reply in given if reply.usage.prompt_tokens]  # no prompt is empty
+    return Spent(
+        len(given),
+        sum(reply.timings.total_s for reply in given),
+        len(told),
+        sum(usage.prompt_tokens for usage in told),
+        sum(usage.cached_tokens for usage in told),
+        sum(usage.completion_tokens for usage in told),
     )
 
 
@@ -144,10 +180,4 @@ def machine() -> Machine:
 
 
 def _hash(cases: Sequence[Result] | Sequence[Outcome]) -> str:
-    return hashlib.sha256(msgspec.json.encode([_asked(case) for case in cases])).hexdigest()
-
-
-def _asked(case: Result | Outcome) -> Any:
-    if isinstance(case, Result):
-        return case.example
-    return case.id, case.tools, list(takewhile(lambda m: m.role != "assistant", case.messages)), case.expected
+    return hashlib.sha256("".join(map(fingerprint, cases)).encode()).hexdigest()

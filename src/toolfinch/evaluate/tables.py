@@ -39,6 +39,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
     for column in {c.caller: c for section in report.sections for c in section.columns}.values():
         if column.artifact:
             out.append((f"artifact of {column.caller}", column.artifact))
+        if column.changes:
+            changes = ", ".join(f"{name} {change}" for name, change in column.changes.items())
+            out.append((f"requests to {column.caller}", changes))
     return [
         *out,
         ("command", report.command),
@@ -118,22 +121,19 @@ def _by_group(columns: Sequence[Column], figures: Sequence[str]) -> Iterator[Gri
 
 
 def costs(report: Report, prices: cost.Prices) -> Grid:
-    """What a call costs on each caller, over all suites."""
+    """What a reply costs on each caller, over all suites."""
     usage: dict[str, cost.Usage] = {}
     for caller in dict.fromkeys(c.caller for section in report.sections for c in section.columns):
-        mine = [c.overall for s in report.sections for c in s.columns if c.caller == caller]
+        spent = [c.spent for s in report.sections for c in s.columns if c.caller == caller]
+        counted = sum(one.counted for one in spent)
+        replies = sum(one.replies for one in spent)
         usage[caller] = cost.Usage(
-            _per_call(mine, "prompt_tokens"),
-            _per_call(mine, "completion_tokens"),
-            _per_call(mine, "latency_median"),
+            sum(one.prompt_tokens for one in spent) / counted if counted else None,
+            sum(one.completion_tokens for one in spent) / counted if counted else None,
+            sum(one.seconds for one in spent) / replies if replies else None,
+            sum(one.cached_tokens for one in spent) / counted if counted else 0.0,
         )
     return cost.grid(prices, usage)
-
-
-def _per_call(measured: Sequence[Metrics], figure: str) -> float | None:
-    """The mean over suites, each weighted by what its figure is over; None where none has it."""
-    told = [(f.value, f.n) for m in measured if (f := m.figures[figure]).value is not None]
-    return sum((value or 0) * n for value, n in told) / sum(n for _, n in told) if told else None
 
 
 def page(report: Report, cases: Sequence[Case], prices: cost.Prices | None) -> Page:
