@@ -4,7 +4,7 @@
 
 MODEL is anything that `toolfinch eval` takes from disk, by default the packaged one. Each example that expects a
 call is asked free and constrained in turn, with one thread, and CPU time is compared, so that a busy machine
-changes both alike. Examples are of `frozen_200`. Left out: what the constraint does to accuracy, which is
+changes both alike. Examples are of `scenarios_200`. Left out: what the constraint does to accuracy, which is
 `toolfinch eval` with and without `--free`.
 """
 
@@ -71,7 +71,7 @@ def main(model: str = "fledgling", count: str = "20") -> None:
         f"vocabulary of {vocabulary.vocab_size}: {(time.process_time() - began) * 1e3:.0f} ms, once a model"
     )
 
-    calling = [example for example in suite("frozen_200") if example.expected.calls]
+    calling = [example for example in suite("scenarios_200") if example.expected.calls]
     most = list(max(calling, key=lambda example: len(example.tools)).tools)
     for size in (1, 10, 15):
         print(f"compile {min(size, len(most)):2} tools: {compile_ms(caller, most[:size]):.1f} ms")

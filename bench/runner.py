@@ -83,7 +83,7 @@ def different(examples: list[Example], cases: int, turn: int) -> list[Example]:
 
 
 def main(cases: int = 1000, concurrency: int = 16) -> None:
-    suite = load("frozen_200")
+    suite = load("scenarios_200")
     with (
         subprocess.Popen([sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True) as server,
         tempfile.TemporaryDirectory() as out,

@@ -111,7 +111,7 @@ def _reply(engine: Engine, dialect: Dialect, tools: Sequence[Tool], **how: Any) 
 # --- what is right can be written ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["frozen_200", "unseen_tools_100"])
+@pytest.mark.parametrize("name", ["scenarios_200", "unseen_tools_100"])
 def test_gold_calls_can_be_written_in_the_models_own_tokens(name: str) -> None:
     """A token split that the tokenizer would not write, one space more, another order of keys: every call of
     the training format would be bent into another."""
@@ -123,7 +123,7 @@ def test_gold_calls_can_be_written_in_the_models_own_tokens(name: str) -> None:
 @each
 def test_gold_calls_can_be_written_in_every_dialect(dialect: Dialect) -> None:
     """The rules and `write_call` are two descriptions of one format, and must be the same."""
-    _gold_is_let_through(BYTES, dialect, "frozen_200", 4)
+    _gold_is_let_through(BYTES, dialect, "scenarios_200", 4)
 
 
 def _gold_is_let_through(engine: Engine, dialect: Dialect, name: str, every: int) -> None:
@@ -564,7 +564,7 @@ def test_both_engines_write_the_same_constrained_call(folder: Path, gguf: Path, 
 
 def test_a_free_run_is_not_resumed_as_a_constrained_one() -> None:
     """The report with the constraint would be made of the replies without it."""
-    example = suite("frozen_200")[0]
+    example = suite("scenarios_200")[0]
     a, b = (key_of("m", "sha", Decoding(constrain=on), example) for on in (True, False))
     assert a != b
 

@@ -180,7 +180,7 @@ def test_played_cases_end_the_same(tmp_path: Path) -> None:
 # --- to Inspect and back -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["forty", "dependencies", "frozen_200", "unseen_tools_100"])
+@pytest.mark.parametrize("name", ["forty", "dependencies", "scenarios_200", "unseen_tools_100"])
 def test_prompts_come_back_as_they_were(name: str) -> None:
     """The model would be asked something else than `toolfinch eval` asks."""
     for example in suite.load(name):

@@ -42,6 +42,9 @@ BOTH = f"[{B_OSLO}, {B_NOW}]"
         pytest.param(f"{B_OSLO}\n{B_ROME}", (OSLO, ROME), id="a line each"),
         pytest.param(f"[TOOL_CALLS]{BOTH}", (OSLO, NOW), id="Mistral 7B 0.3"),
         pytest.param(f'[TOOL_CALLS] [{B_OSLO[:-1]}, "id": "VvvODy9mT"}}]', (OSLO,), id="Mistral with an id"),
+        pytest.param('[TOOL_CALLS]get_weather[ARGS]{"city": "Oslo"}[TOOL_CALLS]now[ARGS]{}', (OSLO, NOW), id="Mistral"),
+        pytest.param('[TOOL_CALLS]get_weather[CALL_ID]bbc5b7ede[ARGS]{"city": "Oslo"}', (OSLO,), id="Mistral 3.2"),
+        pytest.param('[TOOL_CALLS]get_weather{"city": "Oslo"}', (OSLO,), id="Mistral, its marks not printed"),
         pytest.param(f"<|tool_call|>{BOTH}", (OSLO, NOW), id="Granite 3.1"),
         pytest.param(f"<tool_call>{BOTH}", (OSLO, NOW), id="Granite 3.2"),
         pytest.param(f"<function_call> {B_OSLO} <function_call> {B_NOW}", (OSLO, NOW), id="Granite 20B"),
@@ -219,6 +222,12 @@ def test_text_that_only_mentions_stays_text(dialect: Dialect, text: str) -> None
         ),
         pytest.param(PYTHONIC, f"Sure.\n{P_OSLO}\nDone.", Parsed("Sure.\nDone.", (OSLO,)), id="lines around"),
         pytest.param(
+            BARE,
+            '[TOOL_CALLS]now[ARGS]{"a": 1, "a": 2}[TOOL_CALLS]now[ARGS]{x}[TOOL_CALLS]now[ARGS]{}\nWell.',
+            Parsed("Well.", (NOW,), ('[TOOL_CALLS]now[ARGS]{"a": 1, "a": 2}', "[TOOL_CALLS]now[ARGS]{x}")),
+            id="Mistral, two bad, then good",
+        ),
+        pytest.param(
             PYTHONIC,
             f"Sure.<|tool_call_start|>{P_BOTH}<|tool_call_end|>Looking.",
             Parsed("Sure.Looking.", (OSLO, NOW)),
@@ -243,7 +252,7 @@ SOUP = [
     *dialects.bare_json.MARKS, *dialects.bare_json.MARKS.values(), *dialects.pythonic.MARKS,
     *dialects.pythonic.MARKS.values(), "```", "```json\n", "```python\n", "functools", "<think>", "</think>",
     B_OSLO, B_OTHER, B_NOW, P_OSLO, P_BOTH, "[", "]", "{", "}", "(", ")", '"name": "now"', '{"name":', "now",
-    "now(", "get_weather(", "city=", "'", '"', "\\", "\n", " ", ",", ";", "**", "=", "#", "7", ", ", "x",
+    "now(", "[TOOL_CALLS]now", "[ARGS]", "[ARGS]{}", "[CALL_ID]", "get_weather(", "city=", "'", '"', "\\", "\n", " ", ",", ";", "**", "=", "#", "7", ", ", "x",
 ]  # fmt: skip
 soups = st.lists(st.sampled_from(SOUP) | st.text(max_size=2), max_size=12).map("".join)
 

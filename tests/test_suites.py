@@ -542,8 +542,8 @@ def test_a_public_suite_says_what_it_needs(name: str, tmp_path: Path) -> None:
 
 def test_a_suite_that_has_its_data_takes_no_folder(tmp_path: Path) -> None:
     """The folder would be passed over, and the report would be of something else."""
-    with pytest.raises(UsageError, match="frozen_200: takes no data folder"):
-        suite.load("frozen_200", tmp_path)
+    with pytest.raises(UsageError, match="scenarios_200: takes no data folder"):
+        suite.load("scenarios_200", tmp_path)
 
 
 def case(id: str, expected: Expected, *tools: Tool) -> Example:

@@ -21,7 +21,7 @@ import toolfinch.data.synthesize as package
 from toolfinch.data.dataset import to_row
 from toolfinch.data.synthesize import WEIGHTS, from_schemas, synthesize
 from toolfinch.data.synthesize.flow import GIVES, flow
-from toolfinch.data.synthesize.frozen import frozen_200, unseen_tools_100
+from toolfinch.data.synthesize.frozen import scenarios_200, unseen_tools_100
 from toolfinch.data.synthesize.grammar import Choice, Set, Slot, Template, World, blur, parse, phrases, write
 from toolfinch.data.synthesize.grammar import Text as Written
 from toolfinch.data.synthesize.mocks import evaluate
@@ -38,7 +38,7 @@ from toolfinch.tool import Tool
 
 WORLDS: tuple[World, ...] = ("train", "heldout")
 SHA256 = {
-    "frozen_200": "d36872629c60b56e2bcf059427862490b2ef76a441d0f7de7f0244db15bd03eb",
+    "scenarios_200": "d36872629c60b56e2bcf059427862490b2ef76a441d0f7de7f0244db15bd03eb",
     "unseen_tools_100": "ad64ef14479a8449c3c8d275b4e86ef5d91035d4d6954215228a3d92e1d9e56d",
 }
 
@@ -419,7 +419,7 @@ def test_the_frozen_suites_are_frozen() -> None:
 
 def test_the_frozen_suites_measure_what_they_say() -> None:
     """One decision a conversation, near-equal scenarios, gold that is valid."""
-    builtin = [list(examples(c)) for c in frozen_200()]
+    builtin = [list(examples(c)) for c in scenarios_200()]
     assert len(builtin) == 200 and all(len(found) == 1 for found in builtin)
     per_scenario = Counter(found[0].scenario for found in builtin)
     assert set(per_scenario) == set(SCENARIOS) and set(per_scenario.values()) == {28, 29}

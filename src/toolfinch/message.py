@@ -7,6 +7,7 @@ left out: a message's content is text.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -100,7 +101,7 @@ def from_openai(raw: Any, where: str = "message") -> Message:
 
 
 def call_from_openai(raw: Any, where: str) -> ToolCall:
-    """Read one entry of `tool_calls`."""
+    """Read one entry of `tool_calls`. Raises DataError; a key that is repeated in the arguments is one, too."""
     function = raw.get("function") if isinstance(raw, Mapping) else None
     if not isinstance(function, Mapping):
         raise DataError(f"{where}.function: missing")
@@ -112,12 +113,20 @@ def call_from_openai(raw: Any, where: str) -> ToolCall:
         arguments = {}
     if isinstance(arguments, str):
         try:
-            arguments = msgspec.json.decode(arguments)
-        except (msgspec.DecodeError, RecursionError) as error:
+            arguments = msgspec.json.decode(text := arguments)
+            json.loads(text, object_pairs_hook=_without_repeats)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise DataError(f"{where}.function.arguments: not JSON ({error})") from error
     if not isinstance(arguments, dict):
         raise DataError(f"{where}.function.arguments: expected an object, got {type(arguments).__name__}")
-    return ToolCall(name, arguments, str(raw.get("id") or ""))
+    call_id = raw.get("id") or ""
+    return ToolCall(name, arguments, str(call_id) if isinstance(call_id, str | int) else "")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> None:
+    """One reader takes the first of two values, another the last: such a call says nothing for certain."""
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a key is repeated")
 
 
 def _text(content: Any, where: str) -> str:

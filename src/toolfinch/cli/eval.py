@@ -3,7 +3,7 @@
 A caller is a model folder, a GGUF file, an endpoint (http://host:8000/v1#model, or --base-url), or a floor:
 never, ask, bm25.
 
-Example: toolfinch eval fledgling --suite frozen_200 --suite forty --out runs/eval
+Example: toolfinch eval fledgling --suite scenarios_200 --suite forty --out runs/eval
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def run(
     if not asked:
         raise UsageError("nothing to measure: name a caller, or give --base-url")
     known = cost.read(prices) if prices else None
-    suites = opened(suite or ["frozen_200"], data or [], conversations, seen)
+    suites = opened(suite or ["scenarios_200"], data or [], conversations, seen)
     how = How(dialect, not free, concurrency, timeout, context)
     made = measure([*(f for f in FLOORS if floors and f not in asked), *asked], suites, out, how, known)
     if json:

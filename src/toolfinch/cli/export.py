@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def run(
     model: Annotated[str, typer.Argument(help="a transformers folder, or a packaged model's name")],
     out: Annotated[Path, typer.Option(help="folder for the artifact")],
-    data: Annotated[str, typer.Option(help="dataset whose prompts parity is measured on")] = "frozen_200",
+    data: Annotated[str, typer.Option(help="dataset whose prompts parity is measured on")] = "scenarios_200",
     formats: Annotated[
         str, typer.Option(help="comma-separated: safetensors, bf16, f16, f32, q8_0, q6_k, q5_k_m, q4_k_m")
     ] = "safetensors,bf16,q8_0",

@@ -7,6 +7,7 @@ fence or a mark around the same objects, and these are read as well, with `argum
 
     [{"name": …, "arguments": {…}}]                        xLAM; Hammer in a fence; Phi-4-mini after `functools`
     [TOOL_CALLS][{"name": …, "arguments": {…}}]            Mistral up to 7B 0.3
+    [TOOL_CALLS]get_weather[ARGS]{…}                       Mistral since then, some with [CALL_ID]… between
     <|tool_call|>[…]<|/tool_call|>, <tool_call>[…]         Granite 3, Phi-4-mini
     <function_call>{…}, <|python_tag|>{…}; {…}             Granite 20B, Llama 3
 
@@ -49,6 +50,8 @@ _BEGUN = re.compile(
     rf"""|{_LEAD}(?:\[\s*)?\{{\s*(?:["']\w{{0,10}}(?:["']\s*)?)?\Z|{_LEAD}\[\s*\Z"""
 )
 _OPENED = re.compile(rf"({_MARK})?\s*({_LEAD})\s*")
+_MISTRAL = re.compile(r"\[TOOL_CALLS\]\s*([\w.:/-]+)(?:\[CALL_ID\][\w-]+)?(?:\[ARGS\])?")
+_MISTRAL_BEGUN = re.compile(r"(?:\[[A-Z_]*\]?)?\Z")
 _NAMED = re.compile(r"""["'](?:name|function)["']\s*:\s*["']([^"'\n]*)["']""")
 
 
@@ -69,6 +72,8 @@ def read(text: str, tools: Sequence[Tool], final: bool) -> Found | None:
     opened = _OPENED.match(text)
     if opened is None or not _BEGIN.match(text):
         return (len(text), ()) if final else None
+    if mistral := _MISTRAL.match(text):
+        return _read_mistral(text, mistral, final)
     mark, lead = opened[1] or "", opened[2]
     state, end = strict_json.object_end(text, opened.end(), "{[")
     if state == "open" and not final:
@@ -89,6 +94,22 @@ def read(text: str, tools: Sequence[Tool], final: bool) -> Found | None:
         return None
     calls = tuple(call for item in items or () if (call := read_call(item)))
     return after, calls if items and len(calls) == len(items) else None
+
+
+def _read_mistral(text: str, named: re.Match[str], final: bool) -> Found | None:
+    """A name, and its arguments alone as JSON."""
+    begin = named.end()
+    state, end = strict_json.object_end(text, begin)
+    if state == "open" or _MISTRAL_BEGUN.match(text, begin):
+        return (len(text), None) if final else None
+    if state == "closed":
+        items = _items(text[begin:end])
+        return end, (ToolCall(named[1], items[0]),) if items else None
+    line, again = text.find("\n", end), text.find("[TOOL_CALLS]", end)
+    ends = [at for at in (line, again) if at >= 0]
+    if not ends and not final:
+        return None
+    return min(ends, default=len(text)), None
 
 
 def _items(text: str) -> list[Any] | None:

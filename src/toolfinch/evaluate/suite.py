@@ -24,7 +24,7 @@ from toolfinch.example import Example, examples
 T = TypeVar("T")
 BUILT = {"long_context": "toolfinch.evaluate.suites.long_context"}
 """Packaged suites that are built when they are loaded, by name, with the module whose `examples` builds them."""
-BUILT_IN = ("frozen_200", "unseen_tools_100", "forty", "dependencies", *BUILT)
+BUILT_IN = ("scenarios_200", "unseen_tools_100", "forty", "dependencies", *BUILT)
 PUBLIC = {
     "bfcl": "toolfinch.evaluate.suites.bfcl",
     "seal_tools": "toolfinch.evaluate.suites.seal_tools",

@@ -1,4 +1,4 @@
-"""The two built-in suites: `frozen_200` over the seven scenarios, `unseen_tools_100` over tools never trained on.
+"""The two built-in suites: `scenarios_200` over the seven scenarios, `unseen_tools_100` over tools never trained on.
 
 Both are drawn from the held-out world, one measured decision a conversation, and were written once into
 `evaluate/suites`; the files are what is frozen, not this code. To draw them again (other numbers than before,
@@ -42,9 +42,9 @@ CANDIDATES = 8
 """Drawn for each place; the one whose decision is rarest so far is taken."""
 
 
-def frozen_200() -> list[Conversation]:
+def scenarios_200() -> list[Conversation]:
     """The committed suite over the fifteen built-in tools."""
-    return _committed("frozen_200")
+    return _committed("scenarios_200")
 
 
 def unseen_tools_100() -> list[Conversation]:
@@ -132,12 +132,13 @@ def _last_request(cut: Conversation) -> str:
 def main(folder: Path) -> None:
     """The two suites, and `train_200`: as many decisions of the same kinds in the training wordings.
 
-    What a model gets on `train_200` and not on `frozen_200` it has learned by heart. It is not committed.
+    What a model gets on `train_200` and not on `scenarios_200` it has learned by heart. It is not committed.
     """
+    # The draw and its ids go by the suite's first name: it is frozen.
     builtin = draw("frozen_200", builtin_skills("heldout"), WRITERS, QUOTA)
     unseen = draw("unseen_tools_100", unseen_skills(), ANY_WRITERS, UNSEEN_QUOTA, ("unseen_tools",))
     known = draw("train_200", builtin_skills("train"), WRITERS, QUOTA, world="train")
-    for name, suite in (("frozen_200", builtin), ("unseen_tools_100", unseen), ("train_200", known)):
+    for name, suite in (("scenarios_200", builtin), ("unseen_tools_100", unseen), ("train_200", known)):
         print(folder / f"{name}.jsonl", write_dataset(folder / f"{name}.jsonl", suite))
 
 
