@@ -364,6 +364,14 @@ def test_vllm_without_a_parser_is_asked_for_text(capsys: pytest.CaptureFixture[s
         assert "--enable-auto-tool-choice" in caller(server).reply(ASK, TOOLS).error
 
 
+def test_a_turn_that_only_calls_has_no_null_for_its_text() -> None:
+    """llama-cpp-python's server answers 500 to `content: null`: every case after a tool's result would be lost."""
+    with serving(says()) as server:
+        OpenAICaller(server.url).reply([*ASK, assistant("", ALARM), user("and?")], TOOLS)
+    _, turn, _ = server.asked[0]["messages"]
+    assert "content" not in turn and turn["tool_calls"][0]["function"]["name"] == "set_alarm"
+
+
 def test_arguments_that_are_not_json_are_unread() -> None:
     """Engines pass on what a model wrote; half a call must count as a call that failed, not as silence."""
     calls = [

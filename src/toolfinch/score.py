@@ -261,7 +261,7 @@ def _faults(expected: ExpectedCall, call: ToolCall, tool: Tool | None) -> Iterat
         if key in call.arguments:
             yield from _value_fault(call, key, acceptable, expected.folded)
         elif not left_out:
-            yield _Fault(key, "missing_argument", f"{call.name}.{key}: absent, expected {_show(value)}")
+            yield _Fault(key, "missing_argument", f"{_at(call, key)}: absent, expected {_show(value)}")
     for key, value in call.arguments.items():
         if key in gold:
             continue
@@ -273,8 +273,14 @@ def _faults(expected: ExpectedCall, call: ToolCall, tool: Tool | None) -> Iterat
         elif key not in properties and schema.get("additionalProperties", False) is False:
             yield _Fault(key, "unknown_argument", f"{call.name} has no argument {_show(key)}")
         else:
-            why = f"{call.name}.{key}: not called for, got {_show(value)}"
+            why = f"{_at(call, key)}: not called for, got {_show(value)}"
             yield _Fault(key, "wrong_value", why, value)
+
+
+def _at(call: ToolCall, key: str) -> str:
+    """`tool.argument`, on one line whatever a reply took for an argument."""
+    plain = isinstance(key, str) and key.isprintable() and len(key) <= 80
+    return f"{call.name}.{key if plain else _show(key)}"
 
 
 def _value_fault(call: ToolCall, key: str, acceptable: Sequence[Any], folded: bool) -> Iterator[_Fault]:
@@ -282,7 +288,7 @@ def _value_fault(call: ToolCall, key: str, acceptable: Sequence[Any], folded: bo
     if not _among(value, acceptable, folded):
         same_type = _json_type(value) in map(_json_type, acceptable)
         want = " or ".join(_show(v) for v in acceptable[:3])
-        why = f"{call.name}.{key}: expected {want}, got {_show(value)}"
+        why = f"{_at(call, key)}: expected {want}, got {_show(value)}"
         yield _Fault(key, "wrong_value" if same_type else "wrong_type", why, value, acceptable)
 
 
@@ -414,7 +420,7 @@ def _wrong_arguments(example: Example, faults: Sequence[_Fault]) -> Failure:
 
 _READ = 20_000
 """Characters of a text that are read to name a failure; a reply may be of any length."""
-_PROMPT = 1_000_000
+_PROMPT = 500_000
 """Characters of the longest prompt that is read for that; of a longer one no value is known to be made up."""
 _COMPARED = 100
 """Calls of a reply, and of those before it, among which an equal one is looked for to name a failure."""

@@ -179,16 +179,18 @@ class OpenAICaller:
         self._model = served[0]
 
 
+def _message(message: Message) -> dict[str, Any]:
+    """Without what some endpoint refuses: our own key, and a null for the text of a turn that only calls."""
+    raw = message_to_openai(message)
+    return {key: value for key, value in raw.items() if key != "is_error" and value is not None}
+
+
 def _request(
     model: str, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding
 ) -> dict[str, Any]:
     request: dict[str, Any] = {
         "model": model,
-        # Without our own key: strict endpoints refuse a message that has one they do not know.
-        "messages": [
-            {key: value for key, value in message_to_openai(message).items() if key != "is_error"}
-            for message in messages
-        ],
+        "messages": list(map(_message, messages)),
         "max_tokens": decoding.max_tokens,
         "temperature": decoding.temperature,
         "seed": decoding.seed,
