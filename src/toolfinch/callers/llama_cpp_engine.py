@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
 import unicodedata
 import weakref
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolfinch.artifact import NORMALIZER_KEY
-from toolfinch.decode.engine import END_OF_TURN, Logits, common_prefix
+from toolfinch.decode.engine import END_OF_TURN, Logits, common_prefix, cores
 from toolfinch.errors import MissingDependency, UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class LlamaCppEngine:
         """Load a GGUF file.
 
         `context` in tokens, at most what the model was trained for, since its cache is allocated at once;
-        `n_threads` 0: all cores; `gpu_layers` -1: all of them. Raises UsageError for a file that llama.cpp
+        `n_threads` 0: all cores that it may use; `gpu_layers` -1: all of them. Raises UsageError for a file that llama.cpp
         cannot load.
         """
         if not path.is_file():
@@ -49,7 +48,7 @@ class LlamaCppEngine:
                 f"{path}: running a GGUF needs llama-cpp-python", hint="pip install 'toolfinch[gguf]'"
             ) from error
 
-        threads = n_threads or os.cpu_count()
+        threads = n_threads or cores()
         logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
         self._library = llama_cpp
         self._context = min(context, self._trained_context(path))

@@ -7,6 +7,7 @@ which `callers.openai` reaches.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +34,11 @@ END_OF_TURN = (
     "<end_of_turn>",
     "<turn|>",
 )
+
+
+def cores() -> int:
+    """Those that this process may use: one thread more than that, and every step waits for it."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ContextError(UsageError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from toolfinch.caller import Reply
+from toolfinch.decode.engine import cores
 from toolfinch.evaluate.confusion import confusion
 from toolfinch.evaluate.judged import fingerprint
 from toolfinch.evaluate.metrics import Metrics, Result, by_group, metrics, played_metrics
@@ -173,9 +173,8 @@ def machine() -> Machine:
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         cpu = names[0].partition(":")[2].strip() if names else cpu
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(
-        cpu, cores, f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+        cpu, cores(), f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     )
 
 
