@@ -188,7 +188,7 @@ def score(example: Example, reply: Reply) -> Score:
         if exact
         else _no_decision(example, reply)
         or _too_early(example.expected, calls, scored, extra)
-        or _wrong_calls(example.messages, calls, scored, extra, missing)
+        or _wrong_calls(example, calls, scored, extra, missing)
         or _wrong_arguments(example, [fault for _, _, found in paired for fault in found]),
     )
 
@@ -377,7 +377,7 @@ def _too_early(
 
 
 def _wrong_calls(
-    messages: Sequence[Message],
+    example: Example,
     calls: Sequence[ToolCall],
     scored: Sequence[CallScore],
     extra: Sequence[ToolCall],
@@ -385,7 +385,7 @@ def _wrong_calls(
 ) -> Failure | None:
     """The failures of which calls were made."""
     earlier: list[ToolCall] = []
-    for message in reversed(messages):
+    for message in reversed(example.messages):
         if message.role == "user":
             break
         earlier.extend(message.calls)
@@ -398,6 +398,10 @@ def _wrong_calls(
     want = _show([e.call.name for e in missing])
     if extra and missing:
         return Failure("wrong_tool", f"expected {want}, called {got}")
+    if (
+        len(extra) == len(calls) and example.expected.kind == "call"
+    ):  # any call will do, but to a tool that there is
+        return Failure("wrong_tool", f"expected any of the tools offered, called {got}")
     if extra:
         return Failure("stray_call", f"not expected: {got}")
     if missing:

@@ -143,7 +143,8 @@ class OpenAICaller:
         return Reply(
             Message("assistant", parsed.content, parsed.calls),
             confidence=ours.confidence,
-            usage=Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached or 0),
+            # Below 0 is how some say that they do not know.
+            usage=Usage(*(max(0, n or 0) for n in (usage.prompt_tokens, usage.completion_tokens, cached))),
             stop="length" if finish == "length" else "tool_calls" if parsed.calls else "stop",
             raw=msgspec.json.encode(answer).decode(),
             unread=parsed.unread,
@@ -227,9 +228,10 @@ _REFUSES = re.compile(
 )
 _TOO_LONG = re.compile(
     r"(?i)context_length_exceeded|exceed_context_size|maximum context length|exceeds the available context"
-    r"|context size has been exceeded"
+    r"|context size has been exceeded|longer than the maximum model length|longer than the model'?s context length"
+    r"|input length \(\d+ tokens\) exceeds|tokens when (?:the )?context|n_keep \(\d+\) >= n_ctx"
 )
-"""What OpenAI, vLLM, llama.cpp and llama-cpp-python say of a prompt that does not fit."""
+"""What OpenAI, vLLM, llama.cpp, llama-cpp-python, SGLang and LM Studio say of a prompt that does not fit."""
 
 
 def _changed(request: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:

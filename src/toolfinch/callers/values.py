@@ -152,10 +152,10 @@ def _blank(text: str, start: int, end: int) -> str:
 
 def _date(match: re.Match[str], year: str) -> str:
     month = match["month"].lower()
-    number = int(month) if month.isdigit() else _MONTHS.index(month) + 1
     try:
+        number = int(month) if month.isdigit() else _MONTHS.index(month) + 1
         return datetime.date(int(match["year"] or year), number, int(match["day"])).isoformat()
-    except ValueError:  # no year, or no such day
+    except ValueError:  # no year, no such day, or a letter that only ignoring case makes one of the month's
         return ""
 
 
@@ -167,10 +167,12 @@ def _time(match: re.Match[str], _: str) -> str:
     return f"{hour:02}:{match['minute'] or '00'}"
 
 
-def _number(match: re.Match[str], _: str) -> int | float:
+def _number(match: re.Match[str], _: str) -> int | float | str:
     plain = match[0].lower().replace(",", "")
     if plain in _NUMBERS:
         return _NUMBERS.index(plain)
+    if not plain.isascii() and not plain[-1].isdigit():  # `ſix`: such a letter again
+        return ""
     return float(plain) if "." in plain else int(plain)
 
 

@@ -112,20 +112,25 @@ def run(
 def opened(names: Sequence[str], data: Sequence[str], groups: int, seen: Path | None) -> list[Suite]:
     """The suites by name, `groups` conversations or scenarios of each; 0 is all.
 
-    Raises UsageError for a folder that no suite takes.
+    Raises UsageError for a folder that no suite takes, or that another one stands against.
     """
     from toolfinch.evaluate import suite as suites
 
-    folders = dict(where(one) for one in data)
+    folders: dict[str, Path] = {}
+    for of, path in map(where, data):
+        if folders.setdefault(of, path) != path:
+            raise UsageError(
+                f"--data: {folders[of]} and {path}, both of {of or 'any suite'}",
+                hint="SUITE=FOLDER says of which",
+            )
     out = []
-    for name in dict.fromkeys(names):
-        plain = suites.plain(name)
+    for plain in dict.fromkeys(map(suites.plain, names)):
         folder = folders.get(plain) or folders.get("")
         if folder is not None and (folder / plain).is_dir():
             folder = folder / plain
-        found = suites.open(name, folder if plain in suites.TAKES_DATA else None)
+        found = suites.open(plain, folder if plain in suites.TAKES_DATA else None)
         if found.left_out:
-            say(f"{name}: rows left out: {len(found.left_out)} (toolfinch validate says which and why)")
+            say(f"{plain}: rows left out: {len(found.left_out)} (toolfinch validate says which and why)")
         if seen is not None and found.module is None:
             found = msgspec.structs.replace(found, examples=tag_by_tools(found.examples, seen))
         out.append(suites.part(found, groups))
@@ -154,7 +159,7 @@ def tag_by_tools(examples: Sequence[Example], training: Path) -> list[Example]:
     def tag(example: Example) -> str:
         return "seen tools" if all(tool.name in known for tool in example.tools) else "unseen tools"
 
-    return [msgspec.structs.replace(e, tags=(tag(e),)) for e in examples]
+    return [msgspec.structs.replace(e, tags=(*e.tags, tag(e))) for e in examples]
 
 
 def column(spec: str) -> tuple[str, str]:
@@ -187,6 +192,10 @@ def measure(
     done = []
     for one in loaded(callers, how):
         artifact = f"{one.digest} {how.dialect}".rstrip()
+        if one.digest and how.context != How().context:
+            artifact += (
+                f" {how.context}"  # a prompt that did not fit into less, or a reply that was cut by it
+            )
         for suite in suites:
             say(f"{one.name}: {suite.name}, {len(suite.cases)} cases")
             cases: Sequence[Result] | Sequence[Outcome]
@@ -269,6 +278,9 @@ def size(model: Path) -> int:
 def artifact_digest(spec: str) -> str:
     """The SHA-256 of the model at a path: the manifest's, or the file's own; empty for other callers.
 
+    Of a folder without a manifest it is that of the weights and of all that says how they are used: another
+    chat template makes other replies.
+
     ToolfinchError for an artifact that is not what its manifest says: the report would name another model.
     """
     from toolfinch import artifact
@@ -278,7 +290,7 @@ def artifact_digest(spec: str) -> str:
         return artifact.sha256(path)
     if (path / artifact.MANIFEST).is_file():
         return artifact.verify(path).digest()
-    digests = [artifact.sha256(shard) for shard in sorted(path.glob("*.safetensors"))]
-    if len(digests) > 1:
-        return hashlib.sha256("".join(digests).encode()).hexdigest()
-    return "".join(digests)
+    kinds = (".safetensors", ".json", ".jinja", ".model", ".txt")
+    files = sorted(file for file in path.glob("*") if file.suffix in kinds)
+    lines = [f"{artifact.sha256(file)}  {file.name}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""

@@ -3,12 +3,13 @@
 A dialect on its own already leaves JSON and code that only look like calls as text, unless they name an
 offered tool. Here one that reads a call to an offered tool goes before all others, then one whose marks hold
 a call to another tool, which is a wrong call and not a sentence, and last one that found a call which it
-could not read. Thoughts before the turn are taken off first, whatever the dialect.
+could not read. The marks of `react` are English words: what it cannot read counts only if it names an offered
+tool, or has an input. Thoughts before the turn are taken off first, whatever the dialect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import msgspec
 
@@ -31,11 +32,15 @@ def read(text: str, tools: Sequence[Tool]) -> tuple[Parsed, str]:
     for parsed, name in tried:
         if parsed.calls:
             return parsed, name
-    for parsed, _ in tried:
-        if parsed.unread:
+    for parsed, name in tried:
+        if parsed.unread and (name != "react" or _tries(parsed.unread, offered)):
             return parsed, ""
     thinking, said = apart(text)
     return Parsed(said, thinking=thinking), ""
+
+
+def _tries(unread: Sequence[str], offered: Set[str]) -> bool:
+    return any(word in text for text in unread for word in (*offered, "Action Input:"))
 
 
 def parse(dialect: Dialect, text: str, tools: Sequence[Tool]) -> Parsed:

@@ -123,6 +123,8 @@ def per_call(
     if not prompt_tokens or completion_tokens is None:
         raise ValueError("the endpoint gave no token counts")
     assert price.prompt is not None and price.completion is not None
+    if cached_tokens > prompt_tokens:
+        raise ValueError("the endpoint counted more cached tokens than tokens of the prompt")
     cached = price.prompt if price.cached is None else price.cached
     fresh = prompt_tokens - cached_tokens
     return (fresh * price.prompt + cached_tokens * cached + completion_tokens * price.completion) / 1e6

@@ -37,6 +37,7 @@ class Judged(msgspec.Struct, frozen=True):
     selection: tuple[int, int, int] = (0, 0, 0)
     """Tool names right, called too much, and missed; all 0 for a case that is played."""
     seconds: float = 0.0
+    """0 where the prompt did not fit: refusing it is no reply."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -54,7 +55,7 @@ def of_result(suite: str, caller: str, result: Result) -> Judged:
         s.exact,
         s.failure.kind if s.failure else None,
         (s.names_tp, s.names_fp, s.names_fn),
-        reply.timings.total_s,
+        0.0 if reply.stop == "context" else reply.timings.total_s,
         reply.usage.prompt_tokens,
         reply.usage.completion_tokens,
     )
@@ -80,7 +81,8 @@ def of_outcome(suite: str, caller: str, outcome: Outcome) -> Judged:
 def fingerprint(case: Result | Outcome) -> str:
     """The first 16 hex digits of a SHA-256 of what was asked; what came back is no part of it."""
     if isinstance(case, Result):
-        asked: Any = case.example
+        one = case.example  # its tags may come from the command line, its source is a place
+        asked: Any = (one.id, one.tools, one.messages, one.expected)
     else:
         prompt = list(takewhile(lambda message: message.role != "assistant", case.messages))
         asked = (case.id, case.tools, prompt, case.expected)

@@ -231,6 +231,11 @@ def _marked(mark: str) -> Of[Outcome]:
     return _rate(lambda o: _share(o.marks.get(mark, False), mark in o.marks))
 
 
+def _seconds(replies: Sequence[Reply]) -> list[float]:
+    # To refuse a prompt that does not fit takes no time: who could read none of them would be the fastest.
+    return [reply.timings.total_s for reply in replies if reply.stop != "context"]
+
+
 def _tokens(replies: Sequence[Reply], count: Callable[[Reply], int]) -> tuple[float, float]:
     # No prompt is empty: where it has no tokens, the engine did not say.
     told = [reply for reply in replies if reply.usage.prompt_tokens]
@@ -270,15 +275,15 @@ _FIGURES: dict[str, Of[Result]] = {
         _per_call(lambda s: 2 * s.keys_tp, lambda s: 2 * s.keys_tp + s.keys_fp + s.keys_fn)
     ),
     "exact_as_delivered": _rate(lambda r: _share(r.score.exact and not r.reply.read_as)),
-    "latency_median": _quantile(lambda r: (r.reply.timings.total_s,), 0.5),
-    "latency_p95": _quantile(lambda r: (r.reply.timings.total_s,), 0.95),
+    "latency_median": _quantile(lambda r: _seconds((r.reply,)), 0.5),
+    "latency_p95": _quantile(lambda r: _seconds((r.reply,)), 0.95),
     "prompt_tokens": _mean(lambda r: _tokens((r.reply,), _prompt), "tokens"),
     "completion_tokens": _mean(lambda r: _tokens((r.reply,), _completion), "tokens"),
 }
 _PASSED: dict[str, Of[Outcome]] = {"passed": _rate(lambda o: _share(o.failure is None))}
 _PLAYED_COSTS: dict[str, Of[Outcome]] = {
-    "latency_median": _quantile(lambda o: [r.timings.total_s for r in o.replies], 0.5),
-    "latency_p95": _quantile(lambda o: [r.timings.total_s for r in o.replies], 0.95),
+    "latency_median": _quantile(lambda o: _seconds(o.replies), 0.5),
+    "latency_p95": _quantile(lambda o: _seconds(o.replies), 0.95),
     "prompt_tokens": _mean(lambda o: _tokens(o.replies, _prompt), "tokens"),
     "completion_tokens": _mean(lambda o: _tokens(o.replies, _completion), "tokens"),
 }

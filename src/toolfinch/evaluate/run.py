@@ -3,7 +3,8 @@
 With a folder, every reply is one line of `results.jsonl` there, written as it comes. A run that was stopped
 goes on where it was: a reply is used again where the caller, its artifact, the decoding, the messages and
 the tools are all the same, and is judged anew, so a corrected expectation costs no second request. Replies
-that were errors are asked for again. One run writes to a folder at a time; several callers may share it.
+that were errors are asked for again, and so are those that did not fit the context: an endpoint may have more
+of it by now. One run writes to a folder at a time; several callers may share it.
 Left out: more than one process.
 """
 
@@ -36,6 +37,7 @@ from toolfinch.score import score
 from toolfinch.tool import Tool
 
 SECONDS_BETWEEN_LINES = 10.0
+_NO_REPLY = ("error", "context")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -180,7 +182,7 @@ class _Replies:
 
     def _keep(self, line: Line) -> None:
         with self._lock:
-            if line.reply.stop != "error":
+            if line.reply.stop not in _NO_REPLY:
                 self._known[line.key] = line.reply
             # It is closed where a run was stopped while this request was under way.
             if self._file is not None and not self._file.closed:
@@ -208,7 +210,7 @@ def _replies(out_dir: Path | None) -> Iterator[_Replies]:
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise DataError(f"{path}:{row}: not a result ({error})", hint="move the file away") from error
             whole += len(raw)
-            if line.reply.stop != "error":
+            if line.reply.stop not in _NO_REPLY:
                 known[line.key] = line.reply
         file.truncate(whole)
         yield _Replies(known, file)

@@ -67,7 +67,9 @@ def grids(section: Section) -> list[Grid]:
     columns = section.columns
     callers = tuple(column.caller for column in columns)
     counts = ("endpoint errors", *(f"{c.overall.errors} of {c.overall.examples}" for c in columns))
-    names = dict.fromkeys(name for c in columns for name in c.overall.figures)
+    # Of a played suite a column without an answer has no marks: the order is that of the fullest.
+    fullest = sorted(columns, key=lambda c: -len(c.overall.figures))
+    names = dict.fromkeys(name for c in fullest for name in c.overall.figures)
     if not any(column.read_as for column in columns):
         names.pop("exact_as_delivered", None)  # every call came as a call: it is `exact_match` again
     rows = [(_title(name), *(show(c.overall.figures.get(name)) for c in columns)) for name in names]
@@ -92,14 +94,19 @@ def grids(section: Section) -> list[Grid]:
 def _format_or_ability(columns: Sequence[Column]) -> tuple[tuple[str, ...], ...]:
     """Right as the endpoint delivered it; right once its text was read; wrong either way."""
 
-    def share(column: Column, *signs: tuple[str, int]) -> str:
-        return f"{100 * sum(sign * (column.overall.figures[name].value or 0) for name, sign in signs):.1f}"
+    def shares(column: Column) -> list[str]:
+        delivered, read = (
+            column.overall.figures[name].value for name in ("exact_as_delivered", "exact_match")
+        )
+        if delivered is None or read is None:
+            return ["–"] * 3  # nothing was answered, and nothing is lost to ability
+        return [f"{100 * share:.1f}" for share in (delivered, read - delivered, 1 - read)]
 
-    delivered, read = "exact_as_delivered", "exact_match"
+    delivered, lost, wrong = zip(*map(shares, columns), strict=True)
     return (
-        ("right as delivered", *(share(c, (delivered, 1)) for c in columns)),
-        ("lost to format: right in the text alone", *(share(c, (read, 1), (delivered, -1)) for c in columns)),
-        ("lost to ability", *(f"{100 - 100 * (c.overall.figures[read].value or 0):.1f}" for c in columns)),
+        ("right as delivered", *delivered),
+        ("lost to format: right in the text alone", *lost),
+        ("lost to ability", *wrong),
         (
             "replies whose calls were read from the text, by dialect",
             *(", ".join(f"{n} {name}" for name, n in sorted(c.read_as.items())) or "0" for c in columns),
@@ -169,7 +176,12 @@ def page(report: Report, cases: Sequence[Case], prices: cost.Prices | None) -> P
 def markdown(report: Report, prices: cost.Prices | None = None) -> str:
     """The tables and what was run, as GitHub Markdown."""
     suites = ", ".join(section.suite for section in report.sections)
-    parts = [f"# {cell(suites)}", "", *(f"- {name}: {cell(value)}" for name, value in facts(report)), ""]
+    parts = [
+        f"# {cell(suites)}",
+        "",
+        *(f"- {cell(name)}: {cell(value)}" for name, value in facts(report)),
+        "",
+    ]
     for title, made in _sections(report, prices):
         parts += [f"## {cell(title)}", ""] if title else []
         for grid in made:
