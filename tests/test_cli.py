@@ -13,7 +13,7 @@ import pytest
 
 from tiny_models import tiny_model
 from toolfinch import artifact
-from toolfinch.cli.eval import artifact_digest, column
+from toolfinch.cli.eval import How, artifact_digest, column, measure, opened
 from toolfinch.cli.main import VERBS, main
 from toolfinch.cli.pretrain import refuse_another
 from toolfinch.errors import ToolfinchError, UsageError
@@ -142,6 +142,50 @@ def test_an_artifact_that_was_changed_is_not_measured_under_its_old_hash(tmp_pat
     weights.write_bytes(b"changed")
     with pytest.raises(ToolfinchError, match="the file was changed"):
         artifact_digest(str(tmp_path))
+
+
+def test_a_model_with_another_template_is_another(tmp_path: Path) -> None:
+    """A folder that was downloaded has no manifest: a corrected chat template would get the old replies."""
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "chat_template.jinja").write_text("one")
+    first = artifact_digest(str(tmp_path))
+    (tmp_path / "chat_template.jinja").write_text("another")
+    assert artifact_digest(str(tmp_path)) != first
+    assert artifact_digest("never") == ""
+
+
+def test_a_suite_is_measured_once_however_it_is_spelled() -> None:
+    """Its cases would stand twice in a column, and `compare` refuses such a folder."""
+    assert [one.name for one in opened(["failed-tools", "forty", "failed_tools"], [], 1, None)] == [
+        "failed_tools",
+        "forty",
+    ]
+
+
+def test_two_folders_of_one_suite_are_refused(tmp_path: Path) -> None:
+    """The first would not be read, and nobody would know."""
+    for data in (["a", "b"], ["bfcl=a", "bfcl=b"]):
+        with pytest.raises(UsageError, match="a and b"):
+            opened(["bfcl"], data, 0, None)
+
+
+def test_seen_tools_leave_a_suites_own_tags(tmp_path: Path) -> None:
+    training = tmp_path / "train.jsonl"
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    training.write_text(json.dumps({"id": "t", "tools": [], "messages": said}) + "\n")
+    (suite,) = opened(["dependencies"], [], 1, training)
+    (before,) = opened(["dependencies"], [], 1, None)
+    assert suite.examples[0].tags == (*before.examples[0].tags, "unseen tools")
+
+
+def test_a_reply_of_another_context_is_not_used_again(tmp_path: Path) -> None:
+    """What did not fit into 512 tokens, or was cut by their end, may be right with more."""
+    suites = opened(["forty"], [], 1, None)
+    for context in (512, 8192, 1024, 1024):
+        measure(["fledgling"], suites, tmp_path, How(context=context))
+    measure(["fledgling"], suites, tmp_path, How("auto"))  # for an endpoint beside it: no other dialect here
+    kept = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert len({line["key"] for line in kept}) == 3
 
 
 def test_data_drops_what_the_base_cannot_write_and_leaves_no_stale_side(

@@ -131,6 +131,13 @@ def test_unknown_is_not_free(price: Price, used: tuple[float | None, float | Non
     assert re.match("no call was answered|the endpoint gave no token counts", row[-1])
 
 
+def test_more_cached_than_there_is_costs_nothing_below_zero() -> None:
+    """An endpoint that counts its cache apart would end an evaluation without its report."""
+    used = Usage(10.0, 2.0, 1.0, cached_tokens=30.0)
+    (row,) = grid(Prices({"it": Price(prompt=1.0, cached=0.1, completion=1.0)}), {"it": used}).rows
+    assert row[2:] == ("–",) * 5 + ("the endpoint counted more cached tokens than tokens of the prompt",)
+
+
 def test_the_sums_of_the_page() -> None:
     # 10,000 calls a day at 0.01 each are 3,000 a month, in the cells and in words.
     prices = Prices({"hosted": Price(call=0.01)}, "USD")

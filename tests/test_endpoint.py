@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from toolfinch import dialects
-from toolfinch.caller import Decoding
+from toolfinch.caller import Decoding, Usage
 from toolfinch.callers import http
 from toolfinch.callers.load import load
 from toolfinch.callers.openai import API_KEY, OpenAICaller
@@ -331,14 +331,34 @@ def test_a_parameter_that_asks_for_something_is_not_left_out(how: Decoding) -> N
         assert "not supported" in caller(server).reply(ASK, TOOLS, how).error
 
 
-def test_a_prompt_that_is_too_long_is_the_models_limit() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        "'max_tokens' is too large: 512. This model's maximum context length is 4096 tokens.",
+        "The decoder prompt (length 40) is longer than the maximum model length of 16.",  # vLLM
+        "The input (40 tokens) is longer than the model's context length (16 tokens).",  # SGLang
+        "Input length (40 tokens) exceeds the maximum allowed length (16 tokens).",
+        "Trying to keep the first 40 tokens when context the overflows.",  # LM Studio
+        "Cannot truncate prompt with n_keep (40) >= n_ctx (16)",
+    ],
+)
+def test_a_prompt_that_is_too_long_is_the_models_limit(said: str) -> None:
     """Neither an endpoint's error, which is left out of the figures, nor a refusal of `max_tokens`."""
-    said = "'max_tokens' is too large: 512. This model's maximum context length is 4096 tokens."
     with serving(fails(400, {"error": {"message": said, "param": "max_tokens"}})) as server:
         asking = caller(server)
         assert asking.reply(ASK, TOOLS).stop == "context" and not asking.changes
         with background(asking) as url:
             assert load(url).reply(ASK, TOOLS).stop == "context"
+
+
+def test_tokens_that_are_not_known_are_none() -> None:
+    """Some servers say -1, and a negative cost ended the report."""
+    answer = {
+        "choices": [{"message": {"content": "hi"}}],
+        "usage": {"prompt_tokens": -1, "completion_tokens": -1},
+    }
+    with serving(lambda to, _: to.answer(200, answer)) as server:
+        assert caller(server).reply(ASK, TOOLS).usage == Usage()
 
 
 def test_a_refusal_that_was_misread_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -458,6 +478,9 @@ TEXTS = [
     "[buy_stock(at='07:30')]",
     "set_alarm sets an alarm, stop_alarm() ends it.",
     "Action is needed: set_alarm",
+    "Action: please tell me the time.",
+    "Thought: no tool fits\nAction: None",
+    "Observation: it is late.",
     "",
 ]
 
@@ -477,8 +500,12 @@ def test_the_dialect_that_reads_an_offered_call_goes_first() -> None:
     wrong = ToolCall("buy_stock", {"at": "now"})
     read, name = auto.read(DIALECTS["hermes"].render_turn(assistant("", wrong), TOOLS), TOOLS)
     assert (read.calls, name) == ((wrong,), "hermes")  # between marks: a wrong call, and no sentence
-    read, name = auto.read('<tool_call>\n{"name": "set_alarm", "arguments": {"at"', TOOLS)
-    assert read.unread and not read.calls and not name
+    for broken in (
+        '<tool_call>\n{"name": "set_alarm", "arguments": {"at"',
+        'Action: set_alarm\nAction Input: {"at',
+    ):
+        read, name = auto.read(broken, TOOLS)
+        assert read.unread and not read.calls and not name
     assert auto.read("<think>\nI could <tool_call>", TOOLS)[0].thinking
     assert not auto.read("<think>\n" + DIALECTS["hermes"].render_turn(assistant("", ALARM), TOOLS), TOOLS)[
         0

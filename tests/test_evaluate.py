@@ -12,8 +12,10 @@ import pytest
 
 from toolfinch.caller import Decoding, Reply
 from toolfinch.callers.floors import NeverCall
+from toolfinch.callers.local import LocalCaller
+from toolfinch.decode.engine import ContextError
 from toolfinch.errors import DataError, RecipeError, ToolfinchError
-from toolfinch.evaluate.run import run
+from toolfinch.evaluate.run import run, ticking
 from toolfinch.evaluate.suite import load
 from toolfinch.example import Example, Expected, ExpectedCall
 from toolfinch.message import Message, ToolCall, assistant, user
@@ -116,6 +118,13 @@ def test_errors_are_outcomes_and_asked_again(tmp_path: Path) -> None:
     assert len(again.asked) == 3
 
 
+def test_what_did_not_fit_is_asked_again(tmp_path: Path) -> None:
+    """A server that was started again with more context would keep the verdict of the small one."""
+    one = examples(1)
+    assert run(Scripted({1: ContextError(9, 8)}), one, tmp_path)[0].reply.stop == "context"
+    assert run(Scripted(), one, tmp_path)[0].reply.stop == "stop"
+
+
 def test_a_callers_usage_error_ends_the_run() -> None:
     """A missing model would meet every example: 200 recorded errors would hide one plain mistake."""
     with pytest.raises(RecipeError):
@@ -133,9 +142,20 @@ def test_what_only_one_example_cannot_have_ends_that_example_alone() -> None:
     cases = [
         Example(f"c/{i}", tools, (user(text),), Expected("say")) for i, (tools, text) in enumerate(asked)
     ]
-    schema, context, fine = run(load_caller("fledgling"), cases, progress=False)
+    caller = load_caller("fledgling")
+    assert isinstance(caller, LocalCaller)
+    schema, context, fine = run(caller, cases, progress=False)
     assert (schema.reply.stop, context.reply.stop) == ("error", "context") and not fine.reply.error
     assert "'odd'" in schema.reply.error and "context is 8192" in context.reply.error
+    refuses = (
+        "{% if messages[0]['content'] == 'no' %}{{ raise_exception('roles must alternate') }}{% endif %}"
+    )
+    caller.template = refuses + caller.template
+    said = [
+        Example(f"d/{i}", (plain,), (user(text),), Expected("say")) for i, text in enumerate(("no", "hi"))
+    ]
+    refused, fine = run(caller, said, progress=False)
+    assert "roles must alternate" in refused.reply.error and not fine.reply.error
 
 
 def test_a_reply_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
@@ -158,6 +178,13 @@ def test_progress_off_a_terminal_is_lines(
     assert capsys.readouterr().err.splitlines() == ["never-call: 1 of 2", "never-call: 2 of 2"]
     run(NeverCall(), examples(2), progress=False)
     assert not capsys.readouterr().err
+
+
+def test_a_name_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bar of a model with brackets in its name would end the run that it shows."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with ticking("a[/b]", 1, True) as tick:
+        tick()
 
 
 def test_latency_is_measured_where_the_caller_gives_none() -> None:

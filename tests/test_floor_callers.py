@@ -291,5 +291,17 @@ def test_hostile_text_takes_no_time(said: str) -> None:
     assert time.perf_counter() - start < 20
 
 
+def test_a_bound_may_be_written_as_a_fraction() -> None:
+    """JSON has one kind of number: `2.0` is a whole one."""
+    some = {"type": "array", "items": NUMBER, "maxItems": 2.0}
+    assert fill(needs(of=some), [user("1, 2, 3")]) == {"of": [1, 2]}
+
+
 def test_a_deep_or_broken_result_is_passed_over() -> None:
     assert fill(needs(n=WHOLE), [user("3 of them"), tool("[" * 100_000), tool('{"n": ')]) == {"n": 3}
+
+
+@pytest.mark.parametrize("said", ["ſep 5", "5 ſep 2020", "ſix", "fıve", "nİne"])
+def test_letters_that_are_others_without_their_case(said: str) -> None:
+    """Python takes ſ for s and ı for i where case is ignored, and the floor would end every run of a suite."""
+    assert fill(needs(n=WHOLE, date=TEXT), [user(said)]).keys() == {"n", "date"}

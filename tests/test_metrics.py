@@ -79,7 +79,7 @@ def test_always_calling_one_tool_has_its_floor() -> None:
 
 
 def test_malformed_and_cut_off_replies() -> None:
-    """An unread call lowers validity; a reply cut off by the token limit was not read whole."""
+    """An unread call lowers validity; a reply cut off by the token limit was not read whole, and is no answer."""
     results = [
         result(SUITE[0], x(1), unread=("{",)),
         result(SUITE[2], unread=("{", "{")),
@@ -87,7 +87,7 @@ def test_malformed_and_cut_off_replies() -> None:
         result(SUITE[3]),
     ]
     assert value(results, "json_validity") == 0.25 and value(results, "parse_success") == 0.25
-    assert value(results, "no_tool_recall") == pytest.approx(2 / 3)
+    assert value(results, "no_tool_recall") == pytest.approx(1 / 3)  # silence at the limit is no restraint
 
 
 def test_endpoint_errors_are_no_wrong_answers() -> None:
@@ -109,6 +109,14 @@ def test_latency_and_tokens() -> None:
     assert (median.value, p95.value, tokens.value) == (10, 19, 105)
     assert metrics([result(example(0))]).figures["prompt_tokens"].value is None
     assert median.low is not None and median.high is not None and median.low < 10 < median.high
+
+
+def test_a_prompt_that_did_not_fit_was_not_answered_fast() -> None:
+    """Who can read none of the long prompts would be the fastest on them."""
+    quick = result(example(0), stop="context", error="too long", timings=Timings(total_s=0.001))
+    slow = result(example(1), timings=Timings(total_s=2.0))
+    assert value([quick, quick, slow], "latency_median") == 2.0
+    assert value([quick], "latency_median") is None and value([quick], "exact_match") == 0
 
 
 def test_groups() -> None:

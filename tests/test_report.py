@@ -74,7 +74,7 @@ def test_every_format_has_every_figure(tmp_path: Path) -> None:
     table = [line for line in files["report.md"].splitlines() if line.startswith("|")]
     bars = {line.replace("\\|", "").count("|") for line in table}
     assert bars == {4, 5}  # tables of three and of four columns, no stray bars
-    assert "<script>alert" not in files["report.html"]
+    assert "<script>alert" not in files["report.html"] + files["report.md"]
     console = Console(file=io.StringIO(), width=200)
     console.print(tables.terminal(report))
     assert "selection F1" in console.file.getvalue()  # type: ignore[attr-defined]
@@ -131,6 +131,36 @@ def test_what_was_lost_to_format_is_apart_from_ability() -> None:
     shown = tables.grids(structured.sections[0])
     assert "Format and ability" not in [g.title for g in shown]
     assert "exact as delivered" not in [row[0] for row in shown[0].rows]
+
+
+def test_what_was_not_answered_is_not_lost_to_ability() -> None:
+    """An endpoint's errors say nothing about the model."""
+    read = Always(Reply(assistant("", PARIS), read_as="hermes"))
+    silent = Always(Reply(assistant(), stop="error", error="gone"), "silent")
+    report = reports.build([reports.Run("s", c.name, run(c, examples(4))) for c in (silent, read)], "")
+    (grid,) = [g for g in tables.grids(report.sections[0]) if g.title == "Format and ability"]
+    assert [row[1:] for row in grid.rows[:3]] == [("–", "0.0"), ("–", "50.0"), ("–", "50.0")]
+
+
+def test_a_column_without_an_answer_does_not_hide_the_marks() -> None:
+    """Of a played suite, latency would stand by scenario where the first mark has to."""
+    cases = failed_tools.load()[:2]
+    silent = Always(Reply(assistant(), stop="error", error="gone"), "silent")
+    runs = [
+        reports.Run("failed_tools", c.name, [failed_tools.play(c, case) for case in cases])
+        for c in (silent, NeverCall())
+    ]
+    shown = tables.grids(reports.build(runs, "").sections[0])
+    assert [g.title for g in shown[1:3]] == ["Passed by scenario", "Fabricated by scenario"]
+
+
+def test_what_tags_a_case_does_not_make_it_another() -> None:
+    """`compare` would refuse a run that had `--seen` beside one that had not."""
+    (one,) = examples(1)
+    tagged = msgspec.structs.replace(one, tags=("seen tools",), source="elsewhere:7")
+    other = msgspec.structs.replace(one, messages=(user("Oslo?"),))
+    first, same, not_same = (judged.fingerprint(run(NeverCall(), [e])[0]) for e in (one, tagged, other))
+    assert first == same != not_same
 
 
 def test_callers_on_different_examples_are_refused() -> None:

@@ -27,6 +27,10 @@ class SchemaError(UsageError):
     """A tool's schema cannot be read; the message names the tool and the JSON path."""
 
 
+class PromptError(UsageError):
+    """A model cannot be given these messages: its chat template refuses them. Others may do."""
+
+
 class DataError(UsageError):
     """A data file cannot be read; the message names the file and the row."""
 

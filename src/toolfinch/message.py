@@ -114,7 +114,7 @@ def call_from_openai(raw: Any, where: str) -> ToolCall:
     if isinstance(arguments, str):
         try:
             arguments = msgspec.json.decode(text := arguments)
-            json.loads(text, object_pairs_hook=_without_repeats)
+            _STRICT.decode(text)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise DataError(f"{where}.function.arguments: not JSON ({error})") from error
     if not isinstance(arguments, dict):
@@ -127,6 +127,9 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> None:
     """One reader takes the first of two values, another the last: such a call says nothing for certain."""
     if len({key for key, _ in pairs}) != len(pairs):
         raise ValueError("a key is repeated")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_without_repeats)
 
 
 def _text(content: Any, where: str) -> str:

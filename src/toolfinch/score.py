@@ -44,7 +44,7 @@ FailureKind = Literal[
 
 - endpoint_error: the engine or endpoint gave no reply; it says nothing about the model.
 - context_exceeded: the prompt is longer than the model can read. That is the model's limit, so it is wrong.
-- malformed: something that looked like a call could not be read.
+- malformed: something that looked like a call could not be read, or the token limit came before anything.
 - premature_call: a tool was called whose calls depend on what was due now, and was not due itself.
 - wrong_order: a call of a later step of the same request was made now, though nothing is known to depend.
 - repeated_call: a wrong call equals another call of the reply, or one made since the last user message.
@@ -231,8 +231,15 @@ def _folded(text: str, folded: bool) -> str:
     return text.translate(_UNFOLDED).lower() if folded else text
 
 
+def _cut_off(reply: Reply) -> bool:
+    """Nothing came before the token limit, as where a model is still thinking: that is no turn without a call."""
+    return reply.stop == "length" and not (
+        reply.message.calls or reply.unread or reply.message.content.strip()
+    )
+
+
 def _got_kind(reply: Reply) -> Literal["call", "say", "ask", "nothing"]:
-    if reply.stop in ("error", "context"):
+    if reply.stop in ("error", "context") or _cut_off(reply):
         return "nothing"
     if reply.message.calls or reply.unread:
         return "call"
@@ -341,6 +348,8 @@ def _no_decision(example: Example, reply: Reply) -> Failure | None:
         return Failure("endpoint_error", reply.error or "the engine gave no reply")
     if reply.stop == "context":
         return Failure("context_exceeded", reply.error or "the prompt does not fit the model's context")
+    if _cut_off(reply):
+        return Failure("malformed", "the token limit came before anything was said")
     if reply.unread:
         return Failure("malformed", f"could not be read: {_show(reply.unread[0])}")
     if not reply.message.calls:

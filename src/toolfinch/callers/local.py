@@ -14,7 +14,7 @@ from toolfinch.decode.engine import Engine
 from toolfinch.decode.loop import generate
 from toolfinch.dialects import Dialect
 from toolfinch.dialects.chat_template import render
-from toolfinch.errors import ToolfinchError, UsageError
+from toolfinch.errors import PromptError, ToolfinchError, UsageError
 from toolfinch.message import Message
 from toolfinch.tool import Tool
 
@@ -38,7 +38,7 @@ class LocalCaller:
     def prompt(self, messages: Sequence[Message], tools: Sequence[Tool]) -> str:
         """The text that the model is given, up to where its turn begins.
 
-        Raises UsageError where the model's chat template refuses the messages.
+        Raises PromptError where the model's chat template refuses the messages.
         """
         try:
             return render(
@@ -51,7 +51,7 @@ class LocalCaller:
                 enable_thinking=False,
             )
         except ToolfinchError as error:
-            raise UsageError(f"messages: {self.name} cannot be given them: {error}") from error
+            raise PromptError(f"messages: {self.name} cannot be given them: {error}") from error
 
     def stream(
         self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()

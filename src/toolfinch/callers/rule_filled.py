@@ -91,7 +91,7 @@ class _Filler:
         free = [one for one in self.candidates(key, item, sure=sure) if not self.taken(one)]
         if kind == "array":
             free = [one for one in free if (one.back, one.kind) == (free[0].back, free[0].kind)]
-        chosen = free[: schema.get("maxItems", len(free)) if kind == "array" else 1]
+        chosen = free[: int(schema.get("maxItems", len(free))) if kind == "array" else 1]
         taken = [_written(one, item) for one in chosen]
         if not chosen or (kind == "array" and not _fits(schema, taken)):
             return []

@@ -171,7 +171,7 @@ def _number(match: re.Match[str], _: str) -> int | float | str:
     plain = match[0].lower().replace(",", "")
     if plain in _NUMBERS:
         return _NUMBERS.index(plain)
-    if not plain.isascii() and not plain[-1].isdigit():  # `ſix`: such a letter again
+    if not plain[-1].isdigit():  # `ſix`: such a letter again
         return ""
     return float(plain) if "." in plain else int(plain)
 

@@ -37,6 +37,7 @@ class How(msgspec.Struct, frozen=True):
     """How callers are loaded and asked."""
 
     dialect: str = ""
+    """`auto` is for endpoints alone."""
     constrain: bool = True
     concurrency: int = 8
     """Requests at a time to an endpoint; a model on this machine has one."""
@@ -44,6 +45,7 @@ class How(msgspec.Struct, frozen=True):
     """For one reply of an endpoint, its retries included."""
     context: int = 8192
     """Tokens that a GGUF file is given room for."""
+    max_tokens: int = 512
 
 
 def run(
@@ -83,6 +85,7 @@ def run(
         float, typer.Option(min=0.1, help="seconds for an endpoint's reply, with retries")
     ] = 120,
     context: Annotated[int, typer.Option(min=512, help="tokens of context that a GGUF file gets")] = 8192,
+    max_tokens: Annotated[int, typer.Option(min=1, help="tokens of a reply, thoughts included")] = 512,
     prices: Annotated[Path | None, typer.Option(help="a TOML file of prices (docs/cost.md)")] = None,
     floors: Annotated[bool, typer.Option(help="measure never, ask and bm25 beside")] = True,
     json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
@@ -100,7 +103,7 @@ def run(
         raise UsageError("nothing to measure: name a caller, or give --base-url")
     known = cost.read(prices) if prices else None
     suites = opened(suite or ["scenarios_200"], data or [], conversations, seen)
-    how = How(dialect, not free, concurrency, timeout, context)
+    how = How(dialect, not free, concurrency, timeout, context, max_tokens)
     made = measure([*(f for f in FLOORS if floors and f not in asked), *asked], suites, out, how, known)
     if json:
         print(output.to_json(made).decode(), end="")
@@ -188,14 +191,9 @@ def measure(
     from toolfinch.evaluate import report as reports
     from toolfinch.evaluate import run as runs
 
-    decoding = Decoding(constrain=how.constrain)
+    decoding = Decoding(max_tokens=how.max_tokens, constrain=how.constrain)
     done = []
     for one in loaded(callers, how):
-        artifact = f"{one.digest} {how.dialect}".rstrip()
-        if one.digest and how.context != How().context:
-            artifact += (
-                f" {how.context}"  # a prompt that did not fit into less, or a reply that was cut by it
-            )
         for suite in suites:
             say(f"{one.name}: {suite.name}, {len(suite.cases)} cases")
             cases: Sequence[Result] | Sequence[Outcome]
@@ -205,7 +203,7 @@ def measure(
                     one.caller,
                     suite.played,
                     out,
-                    artifact=artifact,
+                    artifact=one.made_of,
                     decoding=decoding,
                     concurrency=one.concurrency,
                 )
@@ -214,7 +212,7 @@ def measure(
                     one.caller,
                     suite.examples,
                     out,
-                    artifact=artifact,
+                    artifact=one.made_of,
                     decoding=decoding,
                     concurrency=one.concurrency,
                 )
@@ -238,6 +236,8 @@ class Loaded(NamedTuple):
     size: int | None
     """Bytes of its weights, where they are on this machine."""
     concurrency: int
+    made_of: str
+    """What its replies depend on beside its own name: artifact, dialect and context."""
 
 
 def loaded(callers: Sequence[str], how: How) -> Iterator[Loaded]:
@@ -254,13 +254,19 @@ def loaded(callers: Sequence[str], how: How) -> Iterator[Loaded]:
         if what in models.packaged():
             what = str(models.HERE / what)
         endpoint = _is_endpoint(what)
-        caller = load(what, how.dialect or None, context=how.context, timeout_s=how.timeout_s)
+        # A model on this machine is read by its own dialect where an endpoint beside it needs `auto`.
+        dialect = "" if how.dialect == "auto" and not endpoint else how.dialect
+        caller = load(what, dialect or None, context=how.context, timeout_s=how.timeout_s)
         shown = (name or caller.name) + ("" if how.constrain else ", free")
         if shown in names:
             raise UsageError(f"two callers are named {shown!r}", hint="name them: FIRST=CALLER SECOND=CALLER")
         names.add(shown)
         weights = None if endpoint or what in FLOORS else size(Path(what))
-        yield Loaded(shown, caller, artifact_digest(what), weights, how.concurrency if endpoint else 1)
+        digest = artifact_digest(what)
+        made_of = f"{digest} {dialect}".rstrip()
+        if digest and how.context != How().context:
+            made_of += f" {how.context}"  # a prompt may not have fit into less, or a reply may have been cut
+        yield Loaded(shown, caller, digest, weights, how.concurrency if endpoint else 1, made_of)
 
 
 def _is_endpoint(spec: str) -> bool:

@@ -28,7 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from toolfinch.caller import Decoding, Reply, ToolCaller
 from toolfinch.decode.engine import ContextError
-from toolfinch.errors import DataError, EndpointGone, SchemaError, ToolfinchError, UsageError
+from toolfinch.errors import DataError, EndpointGone, PromptError, SchemaError, ToolfinchError, UsageError
 from toolfinch.evaluate.metrics import Result
 from toolfinch.evaluate.played import Outcome, PlayedSuite
 from toolfinch.example import Example, Expected
@@ -252,7 +252,7 @@ def ask(caller: ToolCaller, example: Example, decoding: Decoding) -> Reply:
         msgspec.json.encode(reply)  # half of a surrogate pair, or nesting without end, cannot be kept
     except ContextError as error:
         reply = Reply(assistant(), stop="context", error=str(error))
-    except SchemaError as error:  # this example's own: others may do
+    except (SchemaError, PromptError) as error:  # this example's own: others may do
         reply = Reply(assistant(), stop="error", error=f"{type(error).__name__}: {error}")
     except (UsageError, EndpointGone):
         raise
@@ -269,7 +269,12 @@ def ticking(name: str, total: int, on: bool) -> Iterator[Callable[[], None]]:
     """Call what it yields once an example: a bar on a terminal, else a line every ten seconds."""
     console = Console(stderr=True)
     if on and console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(name, total=total)
             yield lambda: bar.advance(task)
