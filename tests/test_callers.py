@@ -177,6 +177,19 @@ def test_a_device_that_is_not_there_is_named(folder: Path, device: str) -> None:
         load(str(folder), "hermes", device=device)
 
 
+def test_a_small_model_leaves_torch_its_threads(folder: Path) -> None:
+    """A step takes one thread; training in the same process must not be left with it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        load(str(folder), "hermes").reply([user("hello")], TOOLS)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_threads_share_one_engine_safely(folder: Path) -> None:
     """Two requests that write into one cache answer each other's questions."""
     caller = load(str(folder), "hermes")

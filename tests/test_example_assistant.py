@@ -17,7 +17,9 @@ import jsonschema_rs
 import pytest
 
 from toolfinch.data import curate
-from toolfinch.data.readers import openai_chat
+from toolfinch.data.readers.log import read
+from toolfinch.data.readers.repeats import PREFIX
+from toolfinch.data.readers.tools import read_tools
 from toolfinch.data.split import split
 from toolfinch.example import Conversation
 from toolfinch.message import Message
@@ -48,7 +50,7 @@ def untidy(generator: ModuleType) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def log() -> list[Conversation]:
-    return openai_chat.read(LOG, openai_chat.read_tools(FOLDER / "tools.json"), strict=True)[0]
+    return read(LOG, read_tools(FOLDER / "tools.json"), strict=True)[0]
 
 
 def having(untidy: dict[str, str], words: str) -> set[str]:
@@ -75,10 +77,10 @@ def test_the_readme_lists_what_is_untidy_and_counts_right(untidy: dict[str, str]
 
 
 def test_the_reader_takes_it_and_leaves_out_only_the_repeated_rows(untidy: dict[str, str]) -> None:
-    tools = openai_chat.read_tools(FOLDER / "tools.json")
-    found, report = openai_chat.read(LOG, tools)
+    tools = read_tools(FOLDER / "tools.json")
+    found, report = read(LOG, tools)
     repeated = having(untidy, "logged twice")
-    assert report.reasons().keys() == {openai_chat.PREFIX}
+    assert report.reasons().keys() == {PREFIX}
     assert len(report.skipped) == len(repeated) == len({c.id for c in found} & repeated)
     assert (report.missing_schemas, report.repaired) == ({}, {})
     assert report.orphan_results == len(having(untidy, "without its call"))

@@ -15,7 +15,7 @@ import pytest
 
 from toolfinch.caller import Reply
 from toolfinch.data.dataset import read_dataset, write_dataset
-from toolfinch.data.readers import openai_chat
+from toolfinch.data.readers import log
 from toolfinch.data.synthesize import synthesize
 from toolfinch.data.synthesize.grammar import Choice, Slot, Template, phrases
 from toolfinch.errors import DataError
@@ -199,7 +199,7 @@ def test_later_is_written_and_read(tmp_path: Path) -> None:
     assert wait.marks[1].later
     write_dataset(tmp_path / "a.jsonl", [wait])
     assert list(read_dataset(tmp_path / "a.jsonl")) == [wait]
-    assert openai_chat.read(tmp_path / "a.jsonl", strict=True)[0] == [wait]
+    assert log.read(tmp_path / "a.jsonl", strict=True)[0] == [wait]
     assert b"later" not in write(tmp_path, msgspec.structs.replace(wait, marks={1: Mark("call")}))
 
 

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolfinch.data.dataset import read_dataset, write_dataset
-from toolfinch.data.readers.openai_chat import PREFIX, read, read_tools
+from toolfinch.data.readers.log import read
+from toolfinch.data.readers.repeats import COPY, PREFIX
+from toolfinch.data.readers.tools import read_tools
 from toolfinch.errors import DataError, SchemaError, ToolfinchError
 from toolfinch.example import Conversation, Mark
 from toolfinch.message import Message, ToolCall, assistant, system, tool, user
@@ -110,7 +112,7 @@ BROKEN = [
     ),
     (json.dumps(row(WHOLE, tools=[to_openai(WEATHER), {"name": "weather"}])).encode(), "named 'weather'"),
     (b'{"messages": [{"role": "user"}], "tools": [{"name": "f", "description": "\xff"}]}', "not JSON"),
-    (b'{"messages": [{"role": "user"}], "tools": [{"name": "f", "x": 1e999}]}', "tools[]: not JSON"),
+    (b'{"messages": [{"role": "user"}], "tools": [{"name": "f", "x": 1e999}]}', "Number out of range"),
     (b'{"messages": [{"x": ' + b"[" * 5000 + b"]" * 5000 + b"}]}", "not JSON"),
     (
         json.dumps(
@@ -149,9 +151,11 @@ def test_reasons_are_counted_together_whatever_their_position(tmp_path: Path) ->
         (b"\n \n", "empty"),
         (gzip.compress(b"", mtime=0), "empty"),
         (b"GGUF\x00\x00\x01", "not text"),
-        (b'[{"messages": []}]', "a JSON list"),
+        (b'[{"messages": []}]', "messages: empty; no row of the file could be read"),
+        (b"[]", "an empty list"),
         (b"\x1f\x8bnonsense", "broken gzip"),
-        (b"{}\n{}\n", "no row of the file could be read"),
+        (b"{}\n{}\n", "a log in no known format"),
+        (b"3\n{\n", "a.jsonl:1: Expected `object`, got `int`; no row of the file could be read"),
     ],
 )
 def test_a_file_that_is_no_log_gives_one_clear_line(
@@ -191,7 +195,7 @@ def test_of_rows_that_continue_one_another_the_longest_is_kept(
     (one,), report = read(path)
     assert one.messages == READ
     assert one.source == f"a.jsonl:{order.index(4) + 1}"
-    assert [d.reason for d in report.skipped] == [PREFIX] * 2
+    assert [d.reason for d in report.skipped] == [COPY if order == (4, 4, 4) else PREFIX] * 2
     assert one.source.rpartition(":")[2] not in [d.id.rpartition(":")[2] for d in report.skipped]
 
 

@@ -116,7 +116,7 @@ def test_train_merges_a_model_that_loads(base: Path, dataset: Path, tmp_path: Pa
         "--out", str(tmp_path / "eval"), "--json",
     )  # fmt: skip
     assert evaluated.returncode == 0, evaluated.stderr
-    assert json.loads(evaluated.stdout)["columns"][0]["caller"] == "never-call"
+    assert json.loads(evaluated.stdout)["sections"][0]["columns"][0]["caller"] == "never-call"
 
 
 @pytest.mark.slow

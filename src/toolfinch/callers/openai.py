@@ -70,6 +70,10 @@ class OpenAICaller:
     def name(self) -> str:
         return f"{self._base_url}#{self._model}"
 
+    @property
+    def model(self) -> str:
+        return self._model
+
     def reply(
         self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
     ) -> Reply:

@@ -91,7 +91,7 @@ def _verdict(part: Paired) -> str:
     if part.verdict != "cannot tell":
         return f"B is {part.verdict} than A ({p})"
     if part.more:
-        more = f"about {_about(part.more)} more cases like these would"
+        more = f"about {_about(part.more)} more cases like these would tell"
         return f"cannot tell ({p}); if the difference is what it seems, {more}"
     return f"cannot tell ({p}); the difference is too near to 0 to say how many more cases would"
 
@@ -126,7 +126,7 @@ def grids(found: Comparison) -> Iterator[Grid]:
     timed = tuple(
         (_suite(part, found), f"{1000 * took.a:.1f}", f"{1000 * took.b:.1f}", _show(took.ratio, 1, 2))
         for part in parts
-        if (took := part.latency)
+        if (took := part.latency) and min(took.a, took.b) >= 0.001  # beside a floor a ratio says nothing
     )
     if timed:
         yield Grid("Median latency, ms a case", ("", "A", "B", "B / A"), timed)

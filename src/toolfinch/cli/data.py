@@ -1,4 +1,4 @@
-"""Read logs in the OpenAI chat shape, filter them, split them, and say what was dropped and why.
+"""Read logs, filter them, split them, and say what was dropped and why. `toolfinch data inspect` only looks.
 
 Example: toolfinch data examples/assistant/log.jsonl --tools examples/assistant/tools.json --out runs/mine/data
 """
@@ -14,11 +14,12 @@ from toolfinch.cli.progress import say
 
 
 def run(
-    logs: Annotated[list[Path], typer.Argument(help="JSONL files, gz or not")],
+    logs: Annotated[list[Path], typer.Argument(help="JSONL, gz or not, or a JSON list")],
     out: Annotated[
         Path, typer.Option(help="folder for train.jsonl, validation.jsonl, test.jsonl, funnel.md")
     ],
     tools: Annotated[Path | None, typer.Option(help="the tools, where the log's rows bring none")] = None,
+    format: Annotated[str, typer.Option(help="of the logs; without it, told by their first rows")] = "",
     max_tokens: Annotated[int, typer.Option(help="leave out longer conversations")] = 2048,
     base: Annotated[str, typer.Option(help="the model whose tokens are counted")] = "fledgling",
     dialect: Annotated[str, typer.Option(help="how it writes calls, if its folder does not say")] = "",
@@ -31,6 +32,7 @@ def run(
         logs,
         out,
         tools=tools,
+        format=format,
         max_tokens=max_tokens,
         base=base,
         dialect=dialect,
@@ -46,6 +48,7 @@ def build(
     out: Path,
     *,
     tools: Path | None,
+    format: str = "",
     max_tokens: int = 2048,
     base: str = "fledgling",
     dialect: str = "",
@@ -56,7 +59,7 @@ def build(
     """Run the pipeline, print what each step kept, and write the dataset folder."""
     from toolfinch import artifact
     from toolfinch.data import convert
-    from toolfinch.data.readers import openai_chat
+    from toolfinch.data.readers.tools import read_tools
     from toolfinch.data.split import FRACTIONS
     from toolfinch.example import Conversation, examples
     from toolfinch.models import base_folder
@@ -68,7 +71,7 @@ def build(
     def count(conversation: Conversation) -> int:
         return max((len(row.ids) for row in renderer.rows(examples(conversation))), default=0)
 
-    offered = openai_chat.read_tools(tools) if tools else ()
+    offered = read_tools(tools) if tools else ()
     out.mkdir(parents=True, exist_ok=True)
     built = convert.build(
         logs,
@@ -77,10 +80,11 @@ def build(
         seed=seed,
         max_tokens=max_tokens,
         count=count,
+        format=format,
         strict=strict,
     )
     for report in built.reports:
-        say(f"{report.source}: {report.rows} rows, {report.read} conversations read")
+        say(f"{report.source}: {report.format}, {report.rows} rows, {report.read} conversations read")
         for reason, (number, places) in report.reasons().items():
             say(f"  skipped {number}: {reason} ({', '.join(places)})")
         if report.orphan_results:

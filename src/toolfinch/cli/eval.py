@@ -19,7 +19,7 @@ import msgspec
 import typer
 
 from toolfinch.cli.progress import say
-from toolfinch.errors import UsageError
+from toolfinch.errors import ToolfinchError, UsageError
 
 if TYPE_CHECKING:
     from toolfinch.caller import ToolCaller
@@ -101,6 +101,12 @@ def run(
         raise UsageError("--model names a model of --base-url, which is not given")
     if not asked:
         raise UsageError("nothing to measure: name a caller, or give --base-url")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {out}: {error.strerror}") from error
+    if (out / "report.json").exists():
+        say(f"{out}: its report is of an earlier run and will be replaced; replies are kept")
     known = cost.read(prices) if prices else None
     suites = opened(suite or ["scenarios_200"], data or [], conversations, seen)
     how = How(dialect, not free, concurrency, timeout, context, max_tokens)
@@ -110,6 +116,13 @@ def run(
     else:
         Console().print(tables.terminal(made, known))
     say(f"report: {out / 'report.html'}, failing cases: {out / 'failures.jsonl'}")
+    columns = [(section.suite, column) for section in made.sections for column in section.columns]
+    unpriced = set(known.price) - {column.caller for _, column in columns} if known else ()
+    if unpriced:
+        say(f"{prices}: no caller is named {', '.join(sorted(unpriced))}")
+    for name, one in columns:
+        if one.overall.errors == one.overall.examples:
+            raise ToolfinchError(f"{one.caller}: {name}: {tables.trouble(one)}")
 
 
 def opened(names: Sequence[str], data: Sequence[str], groups: int, seen: Path | None) -> list[Suite]:
@@ -144,12 +157,15 @@ def opened(names: Sequence[str], data: Sequence[str], groups: int, seen: Path | 
 
 
 def where(data: str) -> tuple[str, Path]:
-    """`SUITE=FOLDER`, or a folder alone, which any suite may use."""
+    """`SUITE=FOLDER`, or a folder alone, which any suite may use. Raises UsageError for an unknown suite."""
     from toolfinch.evaluate import suite as suites
 
     name, equals, folder = data.partition("=")
     if equals and suites.plain(name) in suites.TAKES_DATA:
         return suites.plain(name), Path(folder)
+    if equals and "/" not in name and not Path(data).exists():
+        known = ", ".join(sorted(suites.TAKES_DATA))
+        raise UsageError(f"--data {data}: no suite {name!r} takes a folder", hint=f"those do: {known}")
     return "", Path(data)
 
 
@@ -242,12 +258,21 @@ class Loaded(NamedTuple):
 
 def loaded(callers: Sequence[str], how: How) -> Iterator[Loaded]:
     """Each caller, loaded when its turn comes. Raises UsageError where two columns have one name."""
-    from toolfinch import models
+    from toolfinch import artifact, dialects, models
     from toolfinch.callers.load import load
+    from toolfinch.callers.openai import OpenAICaller
 
+    # What can be known now is said now, before another caller has run for an hour.
+    if how.dialect not in ("", "auto"):
+        dialects.get(how.dialect)
+    given = [name for name, _ in map(column, callers) if name]
+    if twice := [name for name in given if given.count(name) > 1]:
+        raise _named_twice(twice[0])
     for _, what in map(column, callers):
-        if not (what in FLOORS or what in models.packaged() or _is_endpoint(what) or Path(what).exists()):
-            load(what)  # says so, before another caller has run for an hour
+        if not (what in FLOORS or what in models.packaged() or _is_endpoint(what)):
+            artifact.find(Path(what), dialect=how.dialect.removeprefix("auto")) if Path(
+                what
+            ).exists() else load(what)
     names: set[str] = set()
     for spec in callers:
         name, what = column(spec)
@@ -257,9 +282,10 @@ def loaded(callers: Sequence[str], how: How) -> Iterator[Loaded]:
         # A model on this machine is read by its own dialect where an endpoint beside it needs `auto`.
         dialect = "" if how.dialect == "auto" and not endpoint else how.dialect
         caller = load(what, dialect or None, context=how.context, timeout_s=how.timeout_s)
-        shown = (name or caller.name) + ("" if how.constrain else ", free")
+        own = caller.model if isinstance(caller, OpenAICaller) else caller.name
+        shown = (name or (caller.name if own in names else own)) + ("" if how.constrain else ", free")
         if shown in names:
-            raise UsageError(f"two callers are named {shown!r}", hint="name them: FIRST=CALLER SECOND=CALLER")
+            raise _named_twice(shown)
         names.add(shown)
         weights = None if endpoint or what in FLOORS else size(Path(what))
         digest = artifact_digest(what)
@@ -267,6 +293,10 @@ def loaded(callers: Sequence[str], how: How) -> Iterator[Loaded]:
         if digest and how.context != How().context:
             made_of += f" {how.context}"  # a prompt may not have fit into less, or a reply may have been cut
         yield Loaded(shown, caller, digest, weights, how.concurrency if endpoint else 1, made_of)
+
+
+def _named_twice(name: str) -> UsageError:
+    return UsageError(f"two callers are named {name!r}", hint="name them: FIRST=CALLER SECOND=CALLER")
 
 
 def _is_endpoint(spec: str) -> bool:

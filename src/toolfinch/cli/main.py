@@ -14,7 +14,7 @@ from toolfinch.errors import ToolfinchError
 
 VERBS = {
     "demo": "run the whole main job on the example assistant",
-    "data": "read a log, filter it, split it, and say what was dropped and why",
+    "data": "read logs, filter them, split them, and say what was dropped and why; `data inspect` only looks",
     "synthesize": "write conversations from tool schemas alone, without a model",
     "train": "fine-tune a base model on a dataset (LoRA)",
     "eval": "measure callers side by side, every figure with its interval",
@@ -25,6 +25,9 @@ VERBS = {
     "show-mask": "print what a dataset trains the model to write, in colour",
     "pretrain": "train the embedded base model from nothing",
 }
+
+PARTS = {"data": ("inspect",)}
+"""Verbs of two words, by the first: `toolfinch data inspect` is the module `data_inspect`."""
 
 HELP = f"""toolfinch {__version__}: makes small language models that call tools, and runs them.
 
@@ -88,7 +91,9 @@ def run_verb(verb: str, arguments: list[str]) -> None:
     """Import the verb's module and hand it its arguments."""
     import typer
 
-    module = importlib.import_module(f"toolfinch.cli.{verb.replace('-', '_')}")
+    if arguments and arguments[0] in PARTS.get(verb, ()):
+        verb, arguments = f"{verb} {arguments[0]}", arguments[1:]
+    module = importlib.import_module(f"toolfinch.cli.{verb.replace('-', '_').replace(' ', '_')}")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(help=module.__doc__)(module.run)
     app(args=arguments, prog_name=f"toolfinch {verb}", standalone_mode=True)

@@ -22,7 +22,7 @@ def run(
     seed: Annotated[int, typer.Option(help="same seed, same conversations")] = 0,
 ) -> None:
     from toolfinch.data.dataset import write_dataset
-    from toolfinch.data.readers.openai_chat import read_tools
+    from toolfinch.data.readers.tools import read_tools
     from toolfinch.data.synthesize import from_schemas, synthesize
 
     out.parent.mkdir(parents=True, exist_ok=True)

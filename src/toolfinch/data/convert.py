@@ -13,7 +13,8 @@ import msgspec
 
 from toolfinch.artifact import write_atomically
 from toolfinch.data import curate, dataset
-from toolfinch.data.readers import openai_chat
+from toolfinch.data.readers import log
+from toolfinch.data.readers.report import ReadReport
 from toolfinch.data.split import FRACTIONS, by_id, split
 from toolfinch.errors import DataError
 from toolfinch.example import Conversation
@@ -25,7 +26,7 @@ class Built(msgspec.Struct, frozen=True):
 
     splits: dict[str, list[Conversation]]
     funnel: curate.Funnel
-    reports: tuple[openai_chat.ReadReport, ...]
+    reports: tuple[ReadReport, ...]
     """One a file."""
 
 
@@ -38,20 +39,21 @@ def build(
     group: Callable[[Conversation], str] = by_id,
     max_tokens: int | None = None,
     count: Callable[[Conversation], int] | None = None,
+    format: str = "",
     strict: bool = False,
 ) -> Built:
-    """Read logs in the OpenAI chat shape and divide what is fit to learn from.
+    """Read logs of any known format and divide what is fit to learn from.
 
     `count` gives a conversation's tokens under the target tokenizer and goes with `max_tokens`. An id that
     comes again in another file gets `#2`. Raises DataError if nothing is left, naming the step that
-    took the last of it, and what `openai_chat.read` and `split` raise.
+    took the last of it, and what `log.read` and `split` raise.
     """
     if (max_tokens is None) != (count is None):
         raise ValueError("max_tokens and count go together")
     found: dict[str, Conversation] = {}
     reports = []
     for path in dict.fromkeys(paths):
-        conversations, report = openai_chat.read(path, tools, strict=strict)
+        conversations, report = log.read(path, tools, format=format, strict=strict)
         reports.append(report)
         for one in conversations:
             id, again = one.id, 1
@@ -60,7 +62,7 @@ def build(
                 id = f"{one.id}#{again}"
             found[id] = msgspec.structs.replace(one, id=id)
     skipped = [row for report in reports for row in report.skipped]
-    rows = sum(report.rows for report in reports)
+    rows = sum(report.found for report in reports)
     steps = [curate.step("read", rows, len(found), skipped)]
     kept, step = curate.repeats([curate.trim(one) for one in found.values()])
     steps.append(step)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,8 +23,12 @@ from toolfinch.message import Message, from_openai, to_openai
 from toolfinch.tool import Tool, read_with_repairs, to_record
 
 GZIP = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BROKEN_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading JSON raises; the last for thousands of nested brackets."""
+KEPT = 1000
+"""Lists of tools that are kept to be shared."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -31,16 +36,10 @@ class Row(msgspec.Struct, frozen=True):
 
     messages: list[dict[str, Any]]
     tools: msgspec.Raw = msgspec.Raw()
-    functions: msgspec.Raw = msgspec.Raw()
-    """What OpenAI called `tools` before November 2023."""
-    id: str | int | None = None
-    session_id: str | int | None = None
-    conversation_id: str | int | None = None
+    id: str | None = None
     scenario: str | None = None
     source: str | None = None
     tags: tuple[str, ...] | None = None
-    services: tuple[str, ...] | None = None
-    """Become tags, as `service:<name>`."""
     marks: dict[int, Mark] = {}
 
 
@@ -59,15 +58,17 @@ class ToolLists:
         self._lists: dict[bytes, tuple[Tool, ...]] = {}
         self._tools: dict[bytes, Tool] = {}
 
-    def read(self, row: Row) -> tuple[Tool, ...]:
-        """A row's tools; the catalogue where it brings none.
+    def read(self, text: bytes) -> tuple[Tool, ...]:
+        """The tools of a JSON list; the catalogue where there is none (no text, or `null`).
 
         Raises DataError or SchemaError naming the place in the list.
         """
-        text = bytes(row.tools if _said(row.tools) else row.functions)
         if not _said(text):
             return tuple(self.catalogue.values())
         if text not in self._lists:
+            if len(self._lists) >= KEPT:  # a log may offer other tools in every row
+                self._lists.clear()
+                self._tools.clear()
             try:
                 items = _TOOLS.decode(text)
             except NOT_JSON as error:
@@ -92,8 +93,8 @@ class ToolLists:
         return self._tools[text]
 
 
-def _said(text: msgspec.Raw | bytes) -> bool:
-    return bytes(text) not in (b"", b"null")
+def _said(text: bytes) -> bool:
+    return text not in (b"", b"null")
 
 
 def unique(tools: Iterable[Tool]) -> tuple[Tool, ...]:
@@ -105,40 +106,60 @@ def unique(tools: Iterable[Tool]) -> tuple[Tool, ...]:
     return tuple(by_name.values())
 
 
-def scan(path: Path, *, rows: bool = True) -> Iterator[tuple[int, bytes]]:
-    """The lines of a text file that are not blank, gzipped or not, with their numbers from 1.
-
-    Raises DataError for a file that is missing, empty, binary or cut in its compression, and with `rows` for
-    one that is a JSON list.
-    """
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file's bytes, decompressed if they are gzip. Raises DataError if there is no such file."""
     if path.is_dir():
         raise DataError(f"{path}: a folder; expected a file")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    number = 0
-    blank = True
+    with path.open("rb", buffering=1 << 20) as plain:
+        stream: Any = gzip.GzipFile(fileobj=plain) if is_gzip(path) else plain
+        yield stream
+
+
+def is_gzip(path: Path) -> bool:
+    """By its first bytes, whatever its name."""
     with path.open("rb") as plain:
-        compressed = plain.read(2) == GZIP
-        plain.seek(0)
-        stream: Any = gzip.GzipFile(fileobj=plain) if compressed else plain
+        return plain.read(2) == GZIP
+
+
+def lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """The lines of a text file that are not blank, gzipped or not: number from 1, first byte, stripped text.
+
+    Raises DataError for a file that is missing, empty, binary or cut in its compression.
+    """
+    number = offset = 0
+    blank = True
+    with opened(path) as stream:
         try:
             for number, line in enumerate(stream, start=1):
+                begins, offset = offset, offset + len(line)
                 if number == 1:
-                    line = line.removeprefix(b"\xef\xbb\xbf")
+                    line = line.removeprefix(BYTE_ORDER_MARK)
+                    begins = offset - len(line)
                     if b"\0" in line[:4096]:
                         raise DataError(f"{path}: not text (it has null bytes)")
-                    if rows and line.lstrip().startswith(b"["):
-                        raise DataError(
-                            f"{path}: a JSON list; expected one object a line",
-                            hint="jq -c '.[]' turns a list into lines",
-                        )
                 if line := line.strip():
                     blank = False
-                    yield number, line
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                    yield number, begins, line
+        except BROKEN_GZIP as error:
             raise DataError(f"{path}:{number + 1}: broken gzip: {error}") from error
     if blank:
         raise DataError(f"{path}: empty")
+
+
+def scan(path: Path, *, rows: bool = True) -> Iterator[tuple[int, bytes]]:
+    """`lines` without their places. Raises DataError, with `rows` for a file that is a JSON list, too."""
+    first = True
+    for number, _, line in lines(path):
+        if rows and first and line.startswith(b"["):
+            raise DataError(
+                f"{path}: a JSON list; expected one object a line",
+                hint="jq -c '.[]' turns a list into lines",
+            )
+        first = False
+        yield number, line
 
 
 def decode(line: bytes) -> Row:
@@ -151,28 +172,18 @@ def decode(line: bytes) -> Row:
         raise DataError(f"not JSON ({error})") from error
 
 
-def conversation(
-    row: Row, *, id: str, source: str, tools: tuple[Tool, ...], messages: tuple[Message, ...]
-) -> Conversation:
-    """A row's conversation; `source` only where the row says none."""
-    for index in row.marks:
-        if not 0 <= index < len(messages) or messages[index].role != "assistant":
+def checked(one: Conversation) -> Conversation:
+    """Raises DataError, without file and row, where its marks are not of its turns and tools."""
+    for index, mark in one.marks.items():
+        if not 0 <= index < len(one.messages) or one.messages[index].role != "assistant":
             raise DataError(f"marks.{index}: there is no assistant message at that place")
-        for name in row.marks[index].later:
-            if all(tool.name != name for tool in tools):  # it could never be called, early or not
+        for name in mark.later:
+            if all(tool.name != name for tool in one.tools):  # it could never be called, early or not
                 raise DataError(f"marks.{index}.later: {name!r} is not among the row's tools")
-    return Conversation(
-        id=id,
-        tools=tools,
-        messages=messages,
-        scenario=row.scenario or "",
-        source=row.source or source,
-        tags=(*(row.tags or ()), *(f"service:{name}" for name in row.services or ())),
-        marks=row.marks,
-    )
+    return one
 
 
-def read_messages(raw: list[dict[str, Any]]) -> tuple[Message, ...]:
+def read_messages(raw: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
     if not raw:
         raise DataError("messages: empty")
     return tuple([from_openai(message, f"messages[{i}]") for i, message in enumerate(raw)])
@@ -188,12 +199,21 @@ def read_dataset(path: Path) -> Iterator[Conversation]:
     for number, line in scan(path):
         try:
             row = decode(line)
-            if not isinstance(row.id, str):
+            if row.id is None:
                 raise DataError("id: missing", hint="a log becomes a dataset with `toolfinch data`")
             if row.id in ids:
                 raise DataError(f"id: {row.id!r} is given twice")
-            messages = read_messages(row.messages)
-            found = conversation(row, id=row.id, source="", tools=lists.read(row), messages=messages)
+            found = checked(
+                Conversation(
+                    id=row.id,
+                    tools=lists.read(bytes(row.tools)),
+                    messages=read_messages(row.messages),
+                    scenario=row.scenario or "",
+                    source=row.source or "",
+                    tags=row.tags or (),
+                    marks=row.marks,
+                )
+            )
         except (DataError, SchemaError) as error:
             raise DataError(f"{path}:{number}: {error}", hint=error.hint) from error
         ids.add(row.id)

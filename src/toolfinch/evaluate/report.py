@@ -48,6 +48,8 @@ class Column(msgspec.Struct, frozen=True):
     """By scenario, then by tag."""
     read_as: dict[str, int] = {}
     """How many replies had their calls left in the text, by the dialect that read them."""
+    trouble: str = ""
+    """The first endpoint error; how many there are is in `overall`."""
     spent: Spent = Spent()
     changes: dict[str, str] = {}
     """Parameters of the request that the endpoint refused, and what was done about each."""
@@ -137,7 +139,14 @@ def _column(run: Run) -> Column:
         spent = _spent([reply for outcome in outcomes for reply in outcome.replies])
         whole = played_metrics(outcomes)
         return Column(
-            run.caller, run.artifact, run.size, whole, groups, spent=spent, changes=dict(run.changes)
+            run.caller,
+            run.artifact,
+            run.size,
+            whole,
+            groups,
+            trouble=_trouble(outcomes),
+            spent=spent,
+            changes=dict(run.changes),
         )
     results = [case for case in run.cases if isinstance(case, Result)]
     return Column(
@@ -147,10 +156,16 @@ def _column(run: Run) -> Column:
         metrics(results),
         by_group(results, metrics),
         dict(Counter(r.reply.read_as for r in results if r.reply.read_as)),
+        _trouble(results),
         _spent([r.reply for r in results]),
         dict(run.changes),
         tuple((due, called, n) for (due, called), n in Counter(confusion(results)).most_common()),
     )
+
+
+def _trouble(cases: Sequence[Result] | Sequence[Outcome]) -> str:
+    whys = (case.failure.why for case in cases if case.failure and case.failure.kind == "endpoint_error")
+    return next(whys, "")
 
 
 def _spent(replies: Sequence[Reply]) -> Spent:

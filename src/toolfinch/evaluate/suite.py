@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from toolfinch.data.curate import Dropped
-from toolfinch.data.readers import openai_chat
+from toolfinch.data.readers import log
 from toolfinch.errors import DataError, UsageError
 from toolfinch.evaluate.played import PlayedSuite
 from toolfinch.example import Example, examples
@@ -112,7 +112,7 @@ def _packaged_or_file(name: str) -> list[Example]:
             f"{path}: no such suite",
             hint=f"built in: {', '.join((*BUILT_IN, *PLAYED))}; with --data: {', '.join(PUBLIC)}; else give a file",
         )
-    conversations, _ = openai_chat.read(path, strict=True)
+    conversations, _ = log.read(path, format="openai_chat", strict=True)
     found = [example for conversation in conversations for example in examples(conversation)]
     if not found:
         raise DataError(f"{path}: there is no assistant turn in it to measure")

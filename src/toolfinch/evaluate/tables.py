@@ -36,6 +36,12 @@ def facts(report: Report) -> list[tuple[str, str]]:
         examples = section.columns[0].overall.examples
         rows = f", {section.left_out} rows left out" if section.left_out else ""
         out.append((f"suite {section.suite}", f"{examples} cases{rows}, sha256 {section.sha256}"))
+    for section in report.sections:
+        out += [
+            (f"endpoint errors of {c.caller}, {section.suite}", trouble(c))
+            for c in section.columns
+            if c.trouble
+        ]
     for column in {c.caller: c for section in report.sections for c in section.columns}.values():
         if column.artifact:
             out.append((f"artifact of {column.caller}", column.artifact))
@@ -49,6 +55,11 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("made", report.made),
         ("intervals", "95 %, by conversation; see docs/metrics.md"),
     ]
+
+
+def trouble(column: Column) -> str:
+    """How many cases of a suite got no reply, and why the first of them did not."""
+    return f"{column.overall.errors} of {column.overall.examples} cases got no reply; the first: {column.trouble}"
 
 
 def headline(report: Report) -> Grid:

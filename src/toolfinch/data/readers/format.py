@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from toolfinch.example import Mark
+
 
 class Session(msgspec.Struct, frozen=True):
     """One session, or as much of it as a log's row holds."""
@@ -23,6 +25,11 @@ class Session(msgspec.Struct, frozen=True):
     tools: Sequence[Any] | None = None
     """Definitions in any shape that `tool.read` knows, or names alone; None where the log brings none."""
     tags: tuple[str, ...] = ()
+    scenario: str = ""
+    source: str = ""
+    """Where the log itself says that the session came from; empty: its file and row."""
+    marks: Mapping[int, Mark] = {}
+    """By index in `messages`."""
 
 
 class Format(Protocol):

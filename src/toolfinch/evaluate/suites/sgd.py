@@ -29,7 +29,7 @@ import msgspec
 
 from toolfinch.data import dataset
 from toolfinch.data.curate import Dropped
-from toolfinch.data.readers import openai_chat
+from toolfinch.data.readers import log
 from toolfinch.errors import DataError
 from toolfinch.evaluate.suites import rows
 from toolfinch.example import Conversation, Example, examples
@@ -48,7 +48,7 @@ def read(folder: Path) -> Iterator[Example | Dropped]:
     """Raises DataError naming file and row for what cannot be read, and for a service without tools."""
     trained = _services(folder / "train.tools.json")
     measured = _services(folder / "test.tools.json")
-    conversations, report = openai_chat.read(folder / "test.jsonl.gz", strict=True)
+    conversations, report = log.read(folder / "test.jsonl.gz", format="openai_chat", strict=True)
     yield from report.skipped
     for one in conversations:
         tag = _tag(one, trained, measured, folder)

@@ -1,0 +1,260 @@
+"""Reads a log of any known format: JSON lines, gzipped or not, or one JSON list.
+
+`FORMATS` names the known ones, `detect` tells which one a file is of, `conversations` streams what is in it
+and `read` collects that. Of sessions that continue one another the longest is kept. What cannot be read is left
+out and counted with its reason, unless `strict`. Which ones repeat is known at the end of a file, so what is read
+waits in a temporary file, about as large as the log without its tools; memory holds some bytes for each row and
+message, and one session. Left out: one session spread over several files.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import Any, cast
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from toolfinch.data import dataset
+from toolfinch.data.readers.format import Format, Session
+from toolfinch.data.readers.grouped import Groups
+from toolfinch.data.readers.repeats import REASONS, Beginnings
+from toolfinch.data.readers.report import ReadReport, Tally
+from toolfinch.data.readers.rows import decode, rows
+from toolfinch.errors import DataError, SchemaError, UsageError
+from toolfinch.example import Conversation
+from toolfinch.tool import Tool
+
+FORMATS = {
+    name: f"toolfinch.data.readers.{name}"
+    for name in (
+        "openai_chat",
+        "openai_responses",
+        "anthropic",
+        "mcp",
+        "otel_genai",
+        "openinference",
+        "langfuse",
+        "langsmith",
+        "claude_code",
+        "codex",
+        "sharegpt",
+        "hermes",
+        "glaive",
+        "xlam",
+        "toolbench",
+    )
+}
+"""The module of each format, by its name."""
+
+FIRST = 50
+"""Rows by which a format is told."""
+
+HELD = 32 << 20
+"""Bytes of conversations between the two passes that are held in memory before they go to a temporary file."""
+
+
+def format_of(name: str) -> Format:
+    """Raises UsageError for a name that is not in `FORMATS`."""
+    if name not in FORMATS:
+        raise UsageError(f"{name!r}: no such format", hint=f"one of {', '.join(FORMATS)}")
+    return cast(Format, importlib.import_module(FORMATS[name]))
+
+
+_AMONG_CHATS = {"hermes", "toolbench"}
+
+
+def detect(path: Path) -> str:
+    """The format of a file's first rows; rows that are of none among them change nothing.
+
+    Raises DataError where they are of none or of more than one, and for a file that is missing, empty, binary
+    or without a row that is JSON.
+    """
+    first: Mapping[str, Any] | None = None
+    reason = ""
+    found: dict[str, None] = {}
+    try:
+        for row in islice(rows(path), FIRST):
+            try:
+                raw = decode(row.text)
+            except DataError as error:
+                reason = reason or f"{path}:{row.number}: {error}"
+                continue
+            first = raw if first is None else first
+            found.update(dict.fromkeys(name for name in FORMATS if format_of(name).looks_like(raw)))
+    except DataError:
+        if first is None:
+            raise
+    if first is None:
+        raise DataError(f"{reason}; no row of the file could be read", hint="expected one JSON object a line")
+    if not found:
+        raise DataError(
+            f"{path}: a log in no known format (known: {', '.join(FORMATS)}); its first row has "
+            + (f"the keys {', '.join(key[:40] for key in list(first)[:20])}" if first else "no keys")
+        )
+    if found.keys() & _AMONG_CHATS:  # such a data set has plain chats among its rows
+        found.pop("sharegpt", None)
+    if len(found) > 1:
+        raise DataError(f"{path}: looks like {' and like '.join(found)}", hint="name it with --format")
+    return next(iter(found))
+
+
+def read(
+    path: Path, tools: Iterable[Tool] = (), *, format: str = "", strict: bool = False
+) -> tuple[list[Conversation], ReadReport]:
+    """All of one log, as `conversations` gives it."""
+    tally = Tally()
+    found = list(conversations(path, tools, format=format, strict=strict, tally=tally))
+    return found, tally.report()
+
+
+def conversations(
+    path: Path,
+    tools: Iterable[Tool] = (),
+    *,
+    format: str = "",
+    strict: bool = False,
+    tally: Tally | None = None,
+) -> Iterator[Conversation]:
+    """One log, a conversation at a time: first rows that are a session each, then those that share one.
+
+    `tools` are those of sessions that bring none, and of those that give only names. An id that comes again gets
+    `#2`. `tally` is filled as it goes, and whole at the end.
+
+    Raises DataError naming file and row: with `strict` at the first that cannot be read, before anything is
+    given out; without it only if the file cannot be opened, is of no known format, or holds nothing that can be
+    read.
+    """
+    tally = Tally() if tally is None else tally
+    tally.source, tally.format = str(path), format or detect(path)
+    lists = dataset.ToolLists(tools)
+    tally.repaired = lists.repairs
+    with SpooledTemporaryFile(HELD, prefix="toolfinch-") as spill:
+        beginnings = Beginnings()
+        before = b""  # the tools of the last one; most have the same
+        for number, session in _sessions(path, format_of(tally.format), tally):
+            try:
+                if isinstance(session, DataError):
+                    raise session
+                offered = _encoded(session.tools)
+                one = _conversation(path, number, session, lists.read(offered))
+                bare = msgspec.structs.replace(one, tools=())
+                entry = _Entry(number, bare, UNSET if offered == before else msgspec.Raw(offered))
+                spill.write(_encoded(entry) + b"\n")
+                beginnings.add(one, named=session.id != "")
+            except (DataError, SchemaError) as error:
+                if strict:
+                    raise DataError(f"{path}:{number}: {error}", hint=error.hint) from error
+                tally.skip(number, error)
+            else:
+                before = offered
+        repeated = beginnings.repeated()
+        del beginnings  # it may be large
+        if not len(repeated):
+            first = tally.report().skipped[0]
+            raise DataError(f"{first.id}: {first.reason}; no row of the file could be read")
+        spill.seek(0)
+        seen: Counter[int] = Counter()  # by hash: there may be millions
+        for why, line in zip(repeated, spill, strict=True):
+            entry = _ENTRY.decode(line)
+            if entry.tools is not UNSET:
+                before = bytes(entry.tools)
+            if why:
+                tally.skip(entry.number, REASONS[why])
+                continue
+            one = entry.one
+            seen[hash(one.id)] += 1
+            times = seen[hash(one.id)]
+            name = f"{one.id}#{times}" if times > 1 else one.id
+            one = msgspec.structs.replace(one, id=name, tools=lists.read(before))
+            tally.keep(one)
+            yield one
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """A conversation between the two passes."""
+
+    number: int
+    one: Conversation
+    """Without its tools."""
+    tools: msgspec.Raw | UnsetType = UNSET
+    """Those of the entry before where there are none."""
+
+
+_ENTRY = msgspec.json.Decoder(_Entry)
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError as error:  # half a surrogate pair, out of JSON within a string
+        raise DataError(f"text that is not Unicode ({error.reason})") from error
+    except RecursionError as error:
+        raise DataError("nested too deeply") from error
+
+
+def _sessions(path: Path, format: Format, tally: Tally) -> Iterator[tuple[int, Session | DataError]]:
+    """What stands at each row or begins there: first rows that are a session each, then those that share one."""
+    with closing(Groups(path)) as groups:
+        number = 0
+        try:
+            for row in rows(path):
+                number = row.number
+                tally.rows += 1
+                try:
+                    raw = decode(row.text)
+                    key = format.key(raw)
+                except DataError as error:
+                    yield number, error
+                    continue
+                if key:
+                    groups.add(key, row)
+                else:
+                    yield from _of_rows(number, [raw], format)
+        except DataError as error:  # what stands before the broken end of a file is read
+            if number == 0:
+                raise
+            tally.rows += 1
+            yield number + 1, DataError(str(error).removeprefix(f"{path}:{number + 1}: "))
+        for number, group in groups:
+            yield from _of_rows(number, map(decode, group), format)
+
+
+def _of_rows(
+    number: int, raw: Iterable[dict[str, Any]], format: Format
+) -> Iterator[tuple[int, Session | DataError]]:
+    """The sessions that the rows of one key make."""
+    some = False
+    try:
+        for session in format.sessions(list(raw)):
+            some = True
+            yield number, session
+    except DataError as error:
+        yield number, error
+    else:
+        if not some:
+            yield number, DataError("no session in it")
+
+
+def _conversation(path: Path, number: int, session: Session, tools: tuple[Tool, ...]) -> Conversation:
+    return dataset.checked(
+        Conversation(
+            id=session.id or f"{_stem(path)}:{number}",
+            tools=tools,
+            messages=dataset.read_messages(session.messages),
+            scenario=session.scenario,
+            source=session.source or f"{path.name}:{number}",
+            tags=session.tags,
+            marks=dict(session.marks),
+        )
+    )
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json")

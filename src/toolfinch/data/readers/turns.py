@@ -1,0 +1,183 @@
+"""`Turns`: the messages of a session whose log joins calls and results by id, wherever each of them stands.
+
+Words and calls that the assistant wrote in a row are one turn; a result stands behind the turn of its call, even
+if the log has a user's words or another call between them; of a result, or a call of one turn, that is logged
+twice the last stands. A result whose call the log does not have stays where it is. Turns that are there for what
+follows them, and are decisions of another session or of nobody, are marked to be skipped.
+
+What is neither text nor a call nor a result (an image, a tool that ran at the provider) is an error in a log of
+requests. In the log of an agent's session, where it is one moment of hundreds, `Turns(whole=True)` puts the kind
+in brackets where it stood and among the `tags`, as `without:image`: what is decided there rests on something that
+cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from toolfinch.data.readers.format import Session
+from toolfinch.errors import DataError
+from toolfinch.example import Mark
+
+TEXT = ("text", "input_text", "output_text")
+_KIND = re.compile(r"[a-z][a-z0-9_.-]{0,40}")
+
+
+class Turns:
+    """Messages in the order of the log. Everything raises DataError, without a value of the log in it."""
+
+    def __init__(self, *, whole: bool = False) -> None:
+        self.whole = whole
+        """Whether the session is kept where a part of it cannot be read."""
+        self.replayed = False
+        """Whether what comes now is no decision of this session."""
+        self.tags: dict[str, None] = {}
+        self._skipped: set[int] = set()
+        self._turns: list[dict[str, Any]] = []
+        self._results: dict[int, dict[str, dict[str, Any]]] = {}  # by index of the turn, by id
+        self._called: dict[str, int] = {}  # id of a call -> index of its turn
+        self._made = 0
+
+    def say(self, role: str, text: str) -> None:
+        """Words; none where the text is empty. The assistant's join its open turn."""
+        if not text:
+            return
+        if role != "assistant":
+            self._turns.append({"role": role, "content": text})
+            return
+        turn = self._open()
+        turn["content"] = f"{turn['content']}\n\n{text}" if turn["content"] else text
+
+    def call(self, id: Any, name: Any, arguments: Any, where: str) -> str:
+        """A call of the assistant's open turn; returns its id, which is made where the log has none."""
+        if not isinstance(name, str) or not name:
+            raise DataError(f"{where}: a call without a name")
+        if not isinstance(arguments, str | Mapping | None):
+            raise DataError(f"{where}: a call's arguments are neither an object nor text")
+        known = named({"id": id}, "id") or self._new_id()
+        function = {"name": name, "arguments": {} if arguments is None else arguments}
+        one = {"id": known, "type": "function", "function": function}
+        calls = self._open().setdefault("tool_calls", [])
+        for i, earlier in enumerate(calls):
+            if earlier["id"] == known:
+                calls[i] = one
+                return known
+        calls.append(one)
+        self._called[known] = len(self._turns) - 1
+        return known
+
+    def result(self, id: Any, content: str, where: str, *, is_error: bool = False) -> None:
+        """What a call returned."""
+        known = named({"id": id}, "id")
+        if not known:
+            raise DataError(f"{where}: a result without the id of its call")
+        message: dict[str, Any] = {"role": "tool", "tool_call_id": known, "content": content}
+        if is_error:
+            message["is_error"] = True
+        if known in self._called:
+            self._results.setdefault(self._called[known], {})[known] = message
+        else:
+            self._turns.append(message)
+
+    def text(self, content: Any, where: str, *, between: str = "\n") -> str:
+        """The text of content: a string, or parts, which are joined by `between`."""
+        if content is None or isinstance(content, str):
+            return content or ""
+        if not isinstance(content, list):
+            raise DataError(f"{where}: expected text or a list of parts, got {type(content).__name__}")
+        return between.join([self.part(part, f"{where}[{i}]") for i, part in enumerate(content)])
+
+    def part(self, part: Any, where: str) -> str:
+        """The text of one part of content."""
+        body = mapped(part, where)
+        kind = body.get("type")
+        if kind not in (*TEXT, "refusal"):
+            return self.unread(kind, where)
+        text = body.get("refusal" if kind == "refusal" else "text")
+        if not isinstance(text, str):
+            raise DataError(f"{where}: a part without its text")
+        return text
+
+    def unread(self, kind: Any, where: str) -> str:
+        """Something else of a kind: what stands in its place."""
+        if not isinstance(kind, str) or not _KIND.fullmatch(kind):
+            raise DataError(f"{where}: of no kind that is known")
+        if not self.whole:
+            raise DataError(f"{where}: neither text nor a call nor a result, but {kind}")
+        self.tags[f"without:{kind}"] = None
+        return f"[{kind}]"
+
+    def session(self, id: str = "", tools: Sequence[Any] | None = None) -> Session:
+        """Raises DataError where nothing was said."""
+        messages: list[dict[str, Any]] = []
+        marks: dict[int, Mark] = {}
+        for i, turn in enumerate(self._turns):
+            if i in self._skipped:
+                marks[len(messages)] = Mark(skip=True)
+            messages.append(turn)
+            messages += self._results.get(i, {}).values()
+        if not messages:
+            raise DataError("there are no messages")
+        return Session(messages, id, tools, tuple(self.tags), marks=marks)
+
+    def _open(self) -> dict[str, Any]:
+        """The assistant's turn that goes on: the last one, if nothing came back to it yet."""
+        last = len(self._turns) - 1
+        closed = last in self._results or (last in self._skipped) != self.replayed
+        if closed or last < 0 or self._turns[last]["role"] != "assistant":
+            if self.replayed:
+                self._skipped.add(last + 1)
+            self._turns.append({"role": "assistant", "content": None})
+        return self._turns[-1]
+
+    def _new_id(self) -> str:
+        self._made += 1
+        while f"call_{self._made}" in self._called:
+            self._made += 1
+        return f"call_{self._made}"
+
+
+def all_of(failed: Sequence[DataError]) -> DataError:
+    """One error for the sessions of a log that could not be read, with the first one's reason."""
+    if len(failed) == 1:
+        return failed[0]
+    return DataError(f"{failed[0]} (the first of {len(failed)} sessions that could not be read)")
+
+
+def as_json(value: Any, where: str) -> str:
+    """A value as JSON text. Raises DataError where it is nested too deeply."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except RecursionError as error:
+        raise DataError(f"{where}: nested too deeply") from error
+
+
+def listed(value: Any, where: str) -> list[Any]:
+    """A list, empty where nothing is said. Raises DataError for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise DataError(f"{where}: expected a list, got {type(value).__name__}")
+    return value
+
+
+def mapped(value: Any, where: str) -> Mapping[str, Any]:
+    """An object. Raises DataError for anything else."""
+    if not isinstance(value, Mapping):
+        raise DataError(f"{where}: expected an object, got {type(value).__name__}")
+    return value
+
+
+def named(row: Mapping[str, Any], *keys: str) -> str:
+    """What the first of these keys with a name or a number in it says; "" where none has one."""
+    for key in keys:
+        value = row.get(key)
+        if type(value) is int and abs(value) < 1 << 64:
+            return str(value)
+        if isinstance(value, str) and value:
+            return value
+    return ""
