@@ -110,7 +110,9 @@ def run(
     known = cost.read(prices) if prices else None
     suites = opened(suite or ["scenarios_200"], data or [], conversations, seen)
     how = How(dialect, not free, concurrency, timeout, context, max_tokens)
-    made = measure([*(f for f in FLOORS if floors and f not in asked), *asked], suites, out, how, known)
+    beside = [floor for floor in FLOORS if floors or floor in asked]
+    models = [caller for caller in asked if caller not in FLOORS]
+    made = measure([*beside, *models], suites, out, how, known)
     if json:
         print(output.to_json(made).decode(), end="")
     else:
