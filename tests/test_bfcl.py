@@ -228,7 +228,7 @@ def test_a_schema_that_nobody_could_keep_to_is_repaired(tmp_path: Path) -> None:
         ),
         (
             lambda p: write(p, "simple_python", row("simple_python_0", function("garden.dig", depth="vast"))),
-            r"BFCL_v4_simple_python\.json:1: simple_python_0: tool 'garden\.dig': .*depth.type.*vast",
+            r"BFCL_v4_simple_python\.json:1: simple_python_0: tool 'garden\.dig': .*depth.type: unknown type",
         ),
         (
             lambda p: write(p, "simple_python", row("simple_python_0", function("garden.dig", depth="list"))),

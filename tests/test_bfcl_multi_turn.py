@@ -9,10 +9,13 @@ import ast
 import importlib.util
 import itertools
 import json
+import os
 import random
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -440,6 +443,54 @@ def test_the_variants_of_a_case_are_one_group(cases: dict[str, Case]) -> None:
         asked = [{m.content for turn in one.turns for m in turn.messages} for one in variants]
         tools = [{call.name for turn in one.turns for call in turn.calls} for one in variants]
         assert all(asked[0] & others or tools[0] == used for others, used in zip(asked, tools, strict=True))
+
+
+STUCK = """
+import atexit, sys, threading, time
+import msgspec
+from toolfinch.evaluate.suites.bfcl_world import Setting, World
+
+world = World(float(sys.argv[1]))
+atexit.register(world.close)
+setting = Setting("multi_turn_base_0", ("MathAPI",), msgspec.Raw(b"{}"))
+world.run(setting, [])
+for _ in range(3):
+    stuck = [[["power(base=10, exponent=1000000000)"]]]
+    threading.Thread(target=world.run, args=(setting, stuck), daemon=True).start()
+print(world._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@needs_bfcl
+@pytest.mark.skipif(sys.platform == "win32", reason="needs: signals")
+@pytest.mark.parametrize(("way", "seconds"), [(signal.SIGINT, 30.0), (signal.SIGKILL, 3.0)])
+def test_a_stuck_process_ends_with_ours(way: signal.Signals, seconds: float) -> None:
+    """After Ctrl-C the command would hang for a call that never ends; killed, it would leave a core busy for good."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK, str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as ours:
+        assert ours.stdout
+        theirs = int(ours.stdout.readline())
+        time.sleep(0.3)
+        ours.send_signal(way)
+        ours.wait(timeout=10)
+    end = time.monotonic() + 10
+    while time.monotonic() < end and alive(theirs):
+        time.sleep(0.05)
+    assert not alive(theirs)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")  # a zombie that no parent has collected is no process at work
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @needs_bfcl

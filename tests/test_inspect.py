@@ -17,7 +17,7 @@ import pytest
 from toolfinch import dialects
 from toolfinch.caller import Decoding, Reply
 from toolfinch.callers.floors import Bm25Pick, NeverCall
-from toolfinch.errors import MissingDependency
+from toolfinch.errors import MissingDependency, UsageError
 from toolfinch.evaluate import run, suite
 from toolfinch.example import Example, gold_message
 from toolfinch.message import Message, ToolCall, assistant, tool, user
@@ -259,6 +259,12 @@ def test_the_entry_point_registers_every_suite_and_the_model() -> None:
     assert {*suite.BUILT_IN, *suite.PUBLIC, *suite.PLAYED} <= {
         registry_unqualified_name(registry_info(each)) for each in known
     }
+
+
+def test_an_unknown_dialect_is_refused_before_a_model_is_asked() -> None:
+    """Every reply would be paid for, and none scored."""
+    with pytest.raises(UsageError, match="no dialect 'nope'"):
+        inspect_tasks.task_of("forty", dialect="nope")
 
 
 @pytest.mark.slow

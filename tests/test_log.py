@@ -368,3 +368,66 @@ def test_a_log_of_120_mb_is_streamed_in_little_memory(tmp_path: Path, layout: st
         )
         peaks.append(int(out.stdout.split()[1]))
     assert peaks[1] - peaks[0] < 100
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        (
+            "hermes",
+            {
+                "conversations": [
+                    {"from": "human", "value": "x"},
+                    {"from": "gpt", "value": '<tool_call>{"name": "f", "arguments": {}}</tool_call>'},
+                    {"from": "tool", "value": "<tool_response>no</tool_response>", "is_error": True},
+                ]
+            },
+        ),
+        (
+            "toolbench",
+            {
+                "conversations": [
+                    {"from": "user", "value": "x"},
+                    {"from": "assistant", "value": "Thought: t\nAction: f\nAction Input: {}"},
+                    {"from": "function", "value": "no", "is_error": True},
+                ]
+            },
+        ),
+        (
+            "langfuse",
+            {
+                "id": "1",
+                "trace_id": "t",
+                "type": "GENERATION",
+                "input": [
+                    {"role": "user", "content": "x"},
+                    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+                    {"type": "function_call_output", "call_id": "c", "output": "no", "status": "failed"},
+                ],
+            },
+        ),
+        (
+            "langfuse",
+            {
+                "id": "1",
+                "trace_id": "t",
+                "type": "GENERATION",
+                "input": [
+                    {"role": "user", "content": "x"},
+                    {"role": "assistant", "parts": [{"type": "tool_call", "id": "c", "name": "f"}]},
+                    {
+                        "role": "tool",
+                        "tool_call_id": "c",
+                        "is_error": True,
+                        "parts": [{"type": "text", "content": "no"}],
+                    },
+                ],
+            },
+        ),
+    ],
+)
+def test_a_result_that_the_log_marks_as_failed_stays_so(
+    tmp_path: Path, name: str, row: dict[str, Any]
+) -> None:
+    (one,), _ = log.read(lines(tmp_path / "a.jsonl", row), format=name, strict=True)
+    assert [(m.result.content, m.result.is_error) for m in one.messages if m.result] == [("no", True)]

@@ -274,6 +274,13 @@ def test_a_page_with_next_to_nothing() -> None:
     assert render(Page("t", (), Grid("h", ("",), ()), (), (only,), ()))
 
 
+def test_long_times_and_sizes_are_no_powers_of_ten() -> None:
+    """Whole played cases take many minutes, and `1.23e+03 s` would stand at the axis and in the table."""
+    slow = Point("forty", "slow", 0.5, 0.4, 0.6, 1234.5, 999_700_000)
+    page = render(msgspec.structs.replace(example_page(cases=0), points=(slow,)))
+    assert "1,234\u202fs" in page and "1,000\u202fMB" in page and "e+0" not in page
+
+
 def test_counts_of_failures_lead_to_their_cases() -> None:
     # The number beside a kind is what the linked list holds.
     page = example_page(300)

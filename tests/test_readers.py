@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from toolfinch.data import curate
 from toolfinch.data.dataset import read_dataset, write_dataset
 from toolfinch.data.readers.log import read
 from toolfinch.data.readers.repeats import COPY, PREFIX
@@ -105,7 +106,6 @@ BROKEN = [
     (b'{"messages": [{"role": "user", "content": "\xff"}]}', "not JSON"),
     (b'{"messages": [{"role": "user", "content": "x"}], "marks": {"0": {}}}', "marks.0"),
     (json.dumps(row(WHOLE, tools=[{"name": "f", "parameters": {"type": "array"}}])).encode(), "'f'"),
-    (json.dumps(row(WHOLE, tools=["f"])).encode(), "'f' is a name without a schema"),
     (
         json.dumps(row([{**CALL, "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}])).encode(),
         "not JSON",
@@ -230,6 +230,27 @@ def test_orphans_and_missing_schemas_are_counted_and_the_row_is_kept(tmp_path: P
     assert len(found) == 1
     assert report.orphan_results == 1
     assert report.missing_schemas == {"weather": 1}
+
+
+def test_a_tool_without_a_schema_is_left_out_of_its_session_and_counted(tmp_path: Path) -> None:
+    """Only the session that calls it cannot be learned from."""
+    other = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+    path = log(
+        tmp_path / "a.jsonl",
+        row(WHOLE, tools=["weather", to_openai(NOW)], id="calls"),
+        row(other, tools=["weather", "never", to_openai(NOW)], id="does not"),
+        row(other, tools=["weather"], id="has none else"),
+    )
+    found, report = read(path, strict=True)
+    assert [[tool.name for tool in one.tools] for one in found] == [["now"], ["now"], []]
+    assert report.missing_schemas == {"weather": 1, "never": 0}
+    kept, step = curate.keep("calls fit", curate.calls_fit, found)
+    assert [one.id for one in kept] == ["does not", "has none else"]
+    assert step.reasons == {"calls 'weather', which is not offered": 1}
+    assert read(path, [WEATHER])[1].missing_schemas == {"never": 0}
+    written = log(tmp_path / "b.jsonl", row(WHOLE, tools=["weather"], id="1"))
+    with pytest.raises(DataError, match="a name without a schema"):  # a dataset has all of its tools
+        list(read_dataset(written))
 
 
 def test_repaired_schemas_are_reported_by_tool(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ REFUSED = [
     ({"type": "string"}, "parameters.type"),
     ({"city": {"type": "string"}}, "parameters: expected type object with properties, got only city"),
     ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "string"}}}, "parameters.type"),
-    (thing(p={"type": "strng"}), "parameters.properties.p.type: unknown type 'strng'"),
+    (thing(p={"type": "strng"}), "parameters.properties.p.type: unknown type"),
     (thing(p={"type": 3}), "parameters.properties.p.type"),
     (thing(p={"type": []}), "parameters.properties.p.type"),
     (thing(p="string"), "parameters.properties.p: expected a schema"),
@@ -111,12 +111,12 @@ REFUSED = [
     (thing(p={"type": "integer", "enum": ["a"]}), "parameters.properties.p.enum"),
     (thing(p={"type": "string", "pattern": "("}), "parameters.properties.p.pattern"),
     (thing(p={"type": "string", "minLength": -1}), "parameters.properties.p.minLength"),
-    (thing(p={"$ref": "#/$defs/Missing"}), "parameters.properties.p.$ref: #/$defs/Missing"),
+    (thing(p={"$ref": "#/$defs/Missing"}), "parameters.properties.p.$ref: not in the schema"),
     (thing(p={"$ref": "https://example.org/s.json"}), "parameters.properties.p.$ref"),
-    (thing(p={"$ref": "#"}), "parameters.properties.p.$ref: # is recursive"),
+    (thing(p={"$ref": "#"}), "parameters.properties.p.$ref: recursive"),
     (thing(p={"$dynamicRef": "#x"}), "parameters.properties.p.$dynamicRef"),
     ({**thing(p={"$ref": "#/$defs/A", "type": "string"}), "$defs": {"A": {"type": "integer"}}}, "p.type"),
-    ({**thing(p={}), "required": ["q"]}, "parameters.required: 'q' is not among the properties"),
+    ({**thing(p={}), "required": ["q"]}, "parameters.required[0]: not among the properties"),
     ({**thing(p={}), "required": True}, "parameters.required: expected a list"),
     ({**thing(p={}), "required": [1]}, "parameters.required: expected a list"),
     ({"type": "object", "properties": ["p"]}, "parameters.properties: expected an object"),
@@ -209,7 +209,7 @@ TRIP = tool(
         ({"city": "Rome"}, ()),
         ({"city": "Rome", "days": 2.0, "extra": {"any": "thing"}}, ()),
         ({}, ("city: missing",)),
-        ({"city": "secret"}, ('city: value is not one of "Rome" or "Oslo"',)),
+        ({"city": "secret"}, ("city: value does not fit enum",)),
         ({"city": "Rome", "days": "2"}, ('days: value is not of type "integer"',)),
         ({"city": "Rome", "days": True}, ('days: value is not of type "integer"',)),
         ({"city": "Rome", "town": "x"}, ("town: unknown argument",)),
@@ -267,3 +267,12 @@ def test_normalising_twice_changes_nothing_and_any_arguments_can_be_checked(
     found = violations(Tool("t", parameters=done), arguments, closed=False)
     assert (found == ()) == jsonschema_rs.is_valid(done, arguments)
     assert set(arguments) <= set(properties) or violations(Tool("t", parameters=done), arguments)
+
+
+def test_arguments_that_are_nested_too_deeply_to_check_are_a_violation() -> None:
+    """The validator gives up by an error of its own, which would end the reading of a whole log."""
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    tool = Tool("f", parameters={"type": "object", "properties": {"x": {"type": "string"}}})
+    assert violations(tool, {"x": deep}) == ("arguments: nested too deeply",)

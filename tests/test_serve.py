@@ -278,7 +278,7 @@ BAD: list[tuple[Any, str]] = [
     ({"tools": [_tool("ok"), _tool(parameters=[])]}, "tools[1].function.parameters: expected an object"),
     (
         {"tools": [_tool("ok"), _tool(parameters=_properties(x={"type": "foo"}))]},
-        "tools[1].function.parameters.properties.x.type: unknown type 'foo'",
+        "tools[1].function.parameters.properties.x.type: unknown type",
     ),
     (
         {"tools": [_tool(parameters=_properties(x={"$ref": "#/$defs/y"}))]},

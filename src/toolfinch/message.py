@@ -82,7 +82,7 @@ def from_openai(raw: Any, where: str = "message") -> Message:
     if role == "developer":
         role = "system"
     if role not in ROLES:
-        raise DataError(f"{where}.role: expected one of {', '.join(ROLES)}, got {role!r}")
+        raise DataError(f"{where}.role: expected one of {', '.join(ROLES)}")
     content = _text(raw.get("content"), f"{where}.content")
     if role == "tool":
         call_id = raw.get("tool_call_id") or ""

@@ -75,7 +75,7 @@ def normalise(schema: Any, tool: str = "tool") -> tuple[dict[str, Any], tuple[st
         walk.refuse("parameters", f"expected an object, got {type(schema).__name__}")
     done = walk.schema(_top(dict(schema), walk), _At("parameters"))
     if done.get("type") != "object":
-        walk.refuse("parameters.type", f"expected object, got {done.get('type')!r}")
+        walk.refuse("parameters.type", "expected object")
     done.setdefault("properties", {})
     try:
         jsonschema_rs.Draft202012Validator(done, mask="value", offline=True)
@@ -94,14 +94,23 @@ def violations(tool: Described, arguments: dict[str, Any], *, closed: bool = Tru
     check = validator(tool, closed=closed)
     if check.is_valid(arguments):
         return ()
+    try:
+        errors = list(check.iter_errors(arguments))
+    except ValueError:  # 'Recursion limit reached', at some 255 levels
+        return ("arguments: nested too deeply",)
     found: list[str] = []
     kinds = jsonschema_rs.ValidationErrorKind
-    for error in check.iter_errors(arguments):
+    for error in errors:
         match error.kind:
             case kinds.Required(name):
                 found.append(f"{_path([*error.instance_path, name])}: missing")
             case kinds.AdditionalProperties(names) | kinds.UnevaluatedProperties(names):
                 found += [f"{_path([*error.instance_path, name])}: unknown argument" for name in names]
+            case kinds.Enum() | kinds.Constant() | kinds.Pattern() | kinds.Not() | kinds.PropertyNames():
+                # Their messages quote the schema, which in a log may list somebody's contacts.
+                found.append(
+                    f"{_path(error.instance_path)}: value does not fit {_KEYWORDS[type(error.kind)]}"
+                )
             case _:
                 found.append(f"{_path(error.instance_path)}: {error.message}")
     return tuple(sorted(set(found)))
@@ -136,6 +145,15 @@ def _closed(schema: Any, *, top: bool = True) -> Any:
         # Unlike `additionalProperties`, this one sees what anyOf, allOf and the like name.
         out.setdefault("unevaluatedProperties", False)
     return out
+
+
+_KEYWORDS = {
+    jsonschema_rs.ValidationErrorKind.Enum: "enum",
+    jsonschema_rs.ValidationErrorKind.Constant: "const",
+    jsonschema_rs.ValidationErrorKind.Pattern: "pattern",
+    jsonschema_rs.ValidationErrorKind.Not: "not",
+    jsonschema_rs.ValidationErrorKind.PropertyNames: "propertyNames",
+}
 
 
 def _path(steps: list[Any]) -> str:
@@ -244,21 +262,21 @@ class _Walk:
         while "$ref" in value:
             ref, path = value["$ref"], f"{at.path}.$ref"
             if not isinstance(ref, str) or not ref.startswith("#"):
-                self.refuse(path, f"only references inside the schema can be read, got {ref!r}")
+                self.refuse(path, "only references inside the schema can be read")
             if ref in refs or ref in ("#", "#/"):
-                self.refuse(path, f"{ref} is recursive, and a call's arguments are finite")
+                self.refuse(path, "recursive, and a call's arguments are finite")
             target = self.root
             for step in ref.removeprefix("#").split("/")[1:]:
                 step = step.replace("~1", "/").replace("~0", "~")
                 if not isinstance(target, Mapping) or step not in target:
-                    self.refuse(path, f"{ref} is not in the schema")
+                    self.refuse(path, "not in the schema")
                 target = target[step]
             if not isinstance(target, Mapping):
-                self.refuse(path, f"{ref} is not a schema")
+                self.refuse(path, "not a schema")
             beside = {k: v for k, v in value.items() if k != "$ref"}
             clash = [k for k in beside if k in target and k not in (*_ANNOTATIONS, *_DROPPED)]
             if clash:
-                self.refuse(f"{at.path}.{clash[0]}", f"said beside $ref and again in {ref}")
+                self.refuse(f"{at.path}.{clash[0]}", "said beside $ref and again where it points")
             value, refs = {**target, **beside}, (*refs, ref)
         return value, refs
 
@@ -315,11 +333,11 @@ class _Walk:
 
     def type_name(self, name: Any, path: str) -> str:
         if not isinstance(name, str):
-            self.refuse(path, f"expected a type's name, got {name!r}")
+            self.refuse(path, "expected a type's name")
         lower = name.strip().lower()
         known = ALIASES.get(lower, lower)
         if known not in (*TYPES, "any"):
-            self.refuse(path, f"unknown type {name!r}")
+            self.refuse(path, "unknown type")
         return known
 
     def values(self, out: dict[str, Any], path: str) -> list[Any]:
@@ -371,7 +389,7 @@ class _Walk:
             self.repair(f"{path}.required", "one name -> a list of it")
             names = [names]
         if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-            self.refuse(f"{path}.required", f"expected a list of names, got {names!r}")
+            self.refuse(f"{path}.required", "expected a list of names")
         properties = out.get("properties")
         if isinstance(properties, Mapping):
             out["properties"] = plain = dict(properties)
@@ -389,9 +407,9 @@ class _Walk:
         open_to_more = out.get("additionalProperties") not in (None, False)
         if open_to_more or any(key in out for key in ("patternProperties", *_COMBINE)):
             return
-        for name in out.get("required", ()):
+        for i, name in enumerate(out.get("required", ())):
             if name not in out.get("properties", {}):
-                self.refuse(f"{path}.required", f"{name!r} is not among the properties")
+                self.refuse(f"{path}.required[{i}]", "not among the properties")
 
 
 def _is(value: Any, types: list[str]) -> bool:

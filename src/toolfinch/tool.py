@@ -56,7 +56,7 @@ def read_with_repairs(raw: Any, where: str = "tool") -> tuple[Tool, tuple[str, .
             raise SchemaError(f"{where}.function: expected an object, got {type(body).__name__}")
     name = body.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise SchemaError(f"{where}.name: expected letters, digits and _ - . : / (at most 128), got {name!r}")
+        raise SchemaError(f"{where}.name: expected letters, digits and _ - . : / (at most 128)")
     description = body.get("description")
     if not isinstance(description, str | None):
         raise SchemaError(
@@ -81,7 +81,7 @@ def _effects(raw: Mapping[str, Any], body: Mapping[str, Any], where: str) -> tup
     risk: Risk = "destructive"
     if said.get("x-risk") is not None:
         if said["x-risk"] not in RISKS:
-            raise SchemaError(f"{where}: x-risk: expected one of {', '.join(RISKS)}, got {said['x-risk']!r}")
+            raise SchemaError(f"{where}: x-risk: expected one of {', '.join(RISKS)}")
         risk = said["x-risk"]
     elif isinstance(said.get("x-transactional"), bool):
         risk = "write" if said["x-transactional"] else "read"
@@ -91,8 +91,13 @@ def _effects(raw: Mapping[str, Any], body: Mapping[str, Any], where: str) -> tup
         risk = "write"
     idempotent = said.get("x-idempotent", hints.get("idempotentHint", risk == "read"))
     if not isinstance(idempotent, bool):
-        raise SchemaError(f"{where}: x-idempotent: expected true or false, got {idempotent!r}")
+        raise SchemaError(f"{where}: x-idempotent: expected true or false")
     return risk, idempotent
+
+
+def shown(name: str) -> str:
+    """A called tool's name for a report; what no tool can be named may be anything, and is not shown."""
+    return name if _NAME.fullmatch(name) else "(no tool's name)"
 
 
 def to_openai(tool: Tool) -> dict[str, Any]:

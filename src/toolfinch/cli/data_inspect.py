@@ -56,7 +56,10 @@ def as_lines(found: Inspection) -> list[tuple[str, str]]:
         ("tools", f"{len(found.offered):,} offered, {len(found.used):,} used"),
         ("  used", _counted(found.used) or "none"),
         ("  never used", _listed(found.never_used) or "none"),
-        ("  without schema", f"{missing:,} calls: {_counted(found.without_schema)}" if missing else "none"),
+        (
+            "  without schema",
+            f"{missing:,} calls: {_counted(found.without_schema)}" if found.without_schema else "none",
+        ),
         ("  repaired", _listed(list(found.repaired)) or "none"),
         ("results", f"{results.all:,}, {found.orphan_results:,} of them to no call"),
         ("  failed", f"{_share(results.failed, results.all)}, {results.marked:,} of them marked in the log"),

@@ -17,6 +17,7 @@ from toolfinch.errors import ToolfinchError
 from toolfinch.example import Conversation
 from toolfinch.message import Message, canonical
 from toolfinch.schema import violations
+from toolfinch.tool import shown
 
 Filter = Callable[[Conversation], str]
 """Why a conversation is dropped; "" keeps it."""
@@ -120,7 +121,7 @@ def calls_fit(conversation: Conversation) -> str:
         if message.calls and (index not in conversation.marks or not conversation.marks[index].skip):
             for call in message.calls:
                 if call.name not in tools:
-                    return f"calls {call.name!r}, which is not offered"
+                    return f"calls {shown(call.name)!r}, which is not offered"
                 if found := violations(tools[call.name], call.arguments):
                     return f"call of {call.name!r}: {found[0]}"
     return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import msgspec
 from toolfinch.errors import DataError, SchemaError
 from toolfinch.example import Conversation, Mark
 from toolfinch.message import Message, from_openai, to_openai
-from toolfinch.tool import Tool, read_with_repairs, to_record
+from toolfinch.tool import Tool, read_with_repairs, shown, to_record
 
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -50,11 +51,15 @@ _TOOLS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 class ToolLists:
     """Reads lists of tools, each text once: rows of a log repeat a few lists thousands of times."""
 
-    def __init__(self, catalogue: Iterable[Tool] = ()) -> None:
+    def __init__(self, catalogue: Iterable[Tool] = (), *, names_pass: bool = False) -> None:
         self.catalogue = {tool.name: tool for tool in unique(catalogue)}
         """For rows without tools, and those that name theirs without a schema."""
         self.repairs: dict[str, tuple[str, ...]] = {}
         """By tool name, what was repaired in its schema."""
+        self.names_pass = names_pass
+        """Whether a tool that is given by name, and is not in the catalogue, is left out of its list."""
+        self.without_schema: dict[str, None] = {}
+        """The names of those that were."""
         self._lists: dict[bytes, tuple[Tool, ...]] = {}
         self._tools: dict[bytes, Tool] = {}
 
@@ -73,19 +78,26 @@ class ToolLists:
                 items = _TOOLS.decode(text)
             except NOT_JSON as error:
                 raise DataError(f"tools: {error}") from error
-            self._lists[text] = unique(self._tool(bytes(item), f"tools[{i}]") for i, item in enumerate(items))
+            self._lists[text] = unique(
+                tool
+                for i, item in enumerate(items)
+                if (tool := self._tool(bytes(item), f"tools[{i}]")) is not None
+            )
         return self._lists[text]
 
-    def _tool(self, text: bytes, where: str) -> Tool:
+    def _tool(self, text: bytes, where: str) -> Tool | None:
         if text not in self._tools:
             try:
                 raw = msgspec.json.decode(text)
             except NOT_JSON as error:
                 raise DataError(f"{where}: not JSON ({error})") from error
             if isinstance(raw, str):
-                if raw not in self.catalogue:
-                    raise DataError(f"{where}: {raw!r} is a name without a schema, and no tool file has it")
-                return self.catalogue[raw]
+                if raw in self.catalogue:
+                    return self.catalogue[raw]
+                if not self.names_pass:
+                    raise DataError(f"{where}: a name without a schema")
+                self.without_schema[shown(raw)] = None
+                return None
             tool, repairs = read_with_repairs(raw, where)
             if repairs:
                 self.repairs[tool.name] = repairs
@@ -167,9 +179,14 @@ def decode(line: bytes) -> Row:
     try:
         return _ROW.decode(line)
     except msgspec.ValidationError as error:
-        raise DataError(str(error)) from error
+        raise DataError(without_values(error)) from error
     except NOT_JSON as error:
         raise DataError(f"not JSON ({error})") from error
+
+
+def without_values(error: msgspec.ValidationError) -> str:
+    """What msgspec says, without the value that it quotes: it may be personal."""
+    return re.sub(r"(Invalid enum value) .*(?= - at `)", r"\1", str(error), flags=re.DOTALL)
 
 
 def checked(one: Conversation) -> Conversation:
@@ -179,7 +196,7 @@ def checked(one: Conversation) -> Conversation:
             raise DataError(f"marks.{index}: there is no assistant message at that place")
         for name in mark.later:
             if all(tool.name != name for tool in one.tools):  # it could never be called, early or not
-                raise DataError(f"marks.{index}.later: {name!r} is not among the row's tools")
+                raise DataError(f"marks.{index}.later: names what is not among the row's tools")
     return one
 
 

@@ -29,7 +29,7 @@ from toolfinch.dialects import chat_template
 from toolfinch.errors import ToolfinchError
 from toolfinch.example import Conversation
 from toolfinch.message import ROLES, ToolResult, canonical
-from toolfinch.tool import Tool
+from toolfinch.tool import Tool, shown
 
 TOKENIZER = "fledgling"
 SAMPLE = 500
@@ -88,7 +88,7 @@ class Inspection(msgspec.Struct, frozen=True):
     never_used: tuple[str, ...]
     """Tools that are offered and not called once."""
     without_schema: dict[str, int]
-    """Calls by tool that its session does not offer."""
+    """Calls by tool that its session does not offer, or only names."""
     results: Results
     orphan_results: int
     copies: int
@@ -124,7 +124,7 @@ def inspect(path: Path, tools: Iterable[Tool] = (), *, format: str = "") -> Insp
             roles[message.role] += 1
             texts.append(message.content)
             for call in message.calls:
-                used[call.name] += 1
+                used[shown(call.name)] += 1
                 texts.append(canonical(call.arguments).decode())
             if message.result is not None:
                 results.update(_outcomes(message.result))

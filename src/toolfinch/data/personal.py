@@ -23,7 +23,7 @@ _SECRETS = {
     "hf_": r"hf_[A-Za-z]{30,}",
     "npm_": r"npm_\w{36}",
     "_live_": r"_live_\w{16,}",
-    "eyJ": r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+",
+    "eyJ": r"eyJ(?<![\w-]eyJ)[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+",
     "PRIVATE KEY-----": r"PRIVATE KEY-----",
 }
 # Each begins with what is rare and looks back from there: a pattern that begins by looking back, or with what

@@ -53,9 +53,10 @@ _BEGUN = re.compile(
 _CALL = re.compile(rf"\s*({_NAME})\((.*)\)\s*", re.DOTALL)
 _ARGUMENT = re.compile(r"\s*([\w.-]+)\s*=(?!=)(.*)", re.DOTALL)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+# No possessive repeat of a group that may backtrack: Python before 3.11.5 matches it wrongly (gh-106052).
 _LEXEME = re.compile(
     r"""(?P<plain>[^\]\[(){}'"\#\\,;\n]++)"""
-    r"""|(?P<string>\'{3}(?:[^'\\]|\\.|'(?!''))*+\'{3}|"{3}(?:[^"\\]|\\.|"(?!""))*+"{3}"""
+    r"""|(?P<string>\'{3}(?:[^'\\]|\\.|'(?!''))*\'{3}|"{3}(?:[^"\\]|\\.|"(?!""))*"{3}"""
     r"""|'(?!'')(?:[^'\\]++|\\.)*+'|"(?!"")(?:[^"\\]++|\\.)*+")"""
     r"""|(?P<open>[\[({])|(?P<close>[\])}])|(?P<between>[,;\n])""",
     re.DOTALL,

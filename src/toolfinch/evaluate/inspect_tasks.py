@@ -31,6 +31,7 @@ from inspect_ai.model import GenerateConfig, ModelOutput, get_model
 from inspect_ai.scorer import CORRECT, INCORRECT, Score, Scorer, Target, accuracy, grouped, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
+from toolfinch import dialects
 from toolfinch.caller import Decoding, Reply
 from toolfinch.errors import ToolfinchError
 from toolfinch.evaluate import inspect_model, suite
@@ -51,8 +52,10 @@ def task_of(name: str, data: str = "", dialect: str = "") -> Task:
     """A suite as a task. `data` is the folder of one that is not in the package; `dialect` reads calls that an
     endpoint left in its text (`auto` tries all).
 
-    Raises what `suite.open` does.
+    Raises what `suite.open` and `dialects.get` do.
     """
+    if dialect not in ("", "auto"):
+        dialects.get(dialect)  # before a model is asked, not after
     found = _open(name, data)
     if found.module:
         samples = [

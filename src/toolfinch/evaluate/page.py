@@ -317,14 +317,19 @@ def _hash(text: str) -> str:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.3g}\u202fs" if seconds >= 1 else f"{seconds * 1000:.3g}\u202fms"
+    return f"{_three(seconds)}\u202fs" if seconds >= 1 else f"{_three(seconds * 1000)}\u202fms"
 
 
 def _bytes(size: float) -> str:
     for unit, step in (("GB", 1e9), ("MB", 1e6)):
         if size >= step:
-            return f"{size / step:.3g}\u202f{unit}"
-    return f"{size / 1e3:.3g}\u202fkB"
+            return f"{_three(size / step)}\u202f{unit}"
+    return f"{_three(size / 1e3)}\u202fkB"
+
+
+def _three(number: float) -> str:
+    """Three digits, and never as a power of ten."""
+    return f"{number:.3g}" if number < 999.5 else f"{number:,.0f}"
 
 
 _MEASURES: tuple[tuple[str, str, float, Callable[[float], str], Callable[[Point], float | None]], ...] = (

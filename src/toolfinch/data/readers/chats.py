@@ -117,7 +117,8 @@ def message(raw: Any, role: str = "user") -> list[Chat]:
         if raw["type"] in REASONING:
             return []
         if raw["type"] == "function_call_output":
-            return [tool_message(text_of(raw.get("output")), _id(raw, "call_id"))]
+            failed = _failed(raw) or raw.get("status") == "failed"
+            return [tool_message(text_of(raw.get("output")), _id(raw, "call_id"), is_error=failed)]
         raw = {"role": "assistant", "content": [raw]}
     role, body = _role(raw, role)
     given = first(body, "parts", "content")
@@ -141,7 +142,8 @@ def message(raw: Any, role: str = "user") -> list[Chat]:
     if calls:
         raise DataError("a call in a message that is not the assistant's")
     if role == "tool":
-        return results or [tool_message(text, _id(body, "tool_call_id", "id"), _name(body))]
+        id = _id(body, "tool_call_id", "id")
+        return results or [tool_message(text, id, _name(body), is_error=_failed(body))]
     return [*results, *([{"role": role, "content": text}] if text or not results else [])]
 
 

@@ -74,7 +74,7 @@ def _session(row: Mapping[str, Any]) -> Session:
             if text:
                 told.say("system", text)
         elif turn.role == "result" or (turn.role == "user" and text.lstrip().startswith(RESPONSE)):
-            _results(text, told)
+            _results(text, told, failed=turn.raw.get("is_error") is True)
         elif turn.role == "assistant" and OPEN in text:
             told.call(*read_turn(text))
         elif turn.role == "call":
@@ -116,10 +116,10 @@ def read_turn(text: str) -> tuple[str, list[ToolCall]]:
     return "".join(part if part.strip() else "" for part in said).strip(), calls
 
 
-def _results(text: str, told: Transcript) -> None:
+def _results(text: str, told: Transcript, *, failed: bool) -> None:
     found = _RESULT.findall(text)
     if not found:
-        told.result(text)
+        told.result(text, is_error=failed)
         return
     if _RESULT.sub("", text).strip():
         raise DataError(f"a tool's turn has text outside of {RESPONSE}")
@@ -129,7 +129,7 @@ def _results(text: str, told: Transcript) -> None:
                 as_text(one["content"]),
                 one.get("name"),
                 one.get("tool_call_id"),
-                is_error=one.get("is_error") is True,
+                is_error=failed or one.get("is_error") is True,
             )
 
 

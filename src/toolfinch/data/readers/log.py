@@ -4,7 +4,7 @@
 and `read` collects that. Of sessions that continue one another the longest is kept. What cannot be read is left
 out and counted with its reason, unless `strict`. Which ones repeat is known at the end of a file, so what is read
 waits in a temporary file, about as large as the log without its tools; memory holds some bytes for each row and
-message, and one session. Left out: one session spread over several files.
+message, and one session: for Responses and MCP all rows that name none. Left out: one session spread over several files.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def conversations(
     """
     tally = Tally() if tally is None else tally
     tally.source, tally.format = str(path), format or detect(path)
-    lists = dataset.ToolLists(tools)
+    lists = dataset.ToolLists(tools, names_pass=True)
     tally.repaired = lists.repairs
     with SpooledTemporaryFile(HELD, prefix="toolfinch-") as spill:
         beginnings = Beginnings()
@@ -160,6 +160,7 @@ def conversations(
             first = tally.report().skipped[0]
             raise DataError(f"{first.id}: {first.reason}; no row of the file could be read")
         spill.seek(0)
+        tally.missing_schemas.update(dict.fromkeys(lists.without_schema, 0))
         seen: Counter[int] = Counter()  # by hash: there may be millions
         for why, line in zip(repeated, spill, strict=True):
             entry = _ENTRY.decode(line)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from toolfinch.data import dataset
 from toolfinch.data.readers import anthropic
 from toolfinch.data.readers.format import Session
 from toolfinch.errors import DataError
@@ -57,7 +58,7 @@ def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
         try:
             row = msgspec.convert(raw, Row, str_keys=True)
         except msgspec.ValidationError as error:
-            raise DataError(str(error)) from error
+            raise DataError(dataset.without_values(error)) from error
         given = (row.session_id, row.conversation_id, row.id)
         yield Session(
             messages=[_modern(message) for message in row.messages],

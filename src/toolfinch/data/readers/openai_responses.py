@@ -12,8 +12,8 @@ outputs, as calls of `local_shell`, `shell`, `apply_patch` and the custom tool's
 A row with `previous_response_id`, or with the `conversation` of an earlier row, goes on where that one ended; its
 instructions and tools are those of the last row that gives any. Only what nothing continues is a session. Where
 the log does not hold the earlier response, the history is at the provider alone: an error. Rows that name no
-session, no conversation and no earlier response may be continued by any other, so they share one key, unless
-`store` is false.
+session, no conversation and no earlier response may be continued by any other, so they share one key (and are held in
+memory together), unless `store` is false.
 
 Left out: `reasoning` items, approvals and lists of MCP tools, `tool_choice` and sampling parameters, a `prompt`
 that is kept at the provider, the tools that run there (a session in which one ran is an error, as is one with an

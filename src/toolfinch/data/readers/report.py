@@ -14,6 +14,7 @@ import msgspec
 
 from toolfinch.data.curate import Dropped, unpaired
 from toolfinch.example import Conversation
+from toolfinch.tool import shown
 
 
 class ReadReport(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class ReadReport(msgspec.Struct, frozen=True):
     orphan_results: int = 0
     """Tool results that answer no call."""
     missing_schemas: dict[str, int] = {}
-    """Calls by name of a tool that the row does not offer."""
+    """Calls by name of a tool that the row does not offer, or gives by its name alone; none may be called."""
     repaired: dict[str, tuple[str, ...]] = {}
     """By tool name, what was repaired in its schema."""
 
@@ -77,7 +78,7 @@ class Tally:
         for message in one.messages:
             for call in message.calls:
                 if call.name not in names:
-                    self.missing_schemas[call.name] += 1
+                    self.missing_schemas[shown(call.name)] += 1
 
     def report(self) -> ReadReport:
         return ReadReport(
@@ -94,4 +95,4 @@ class Tally:
 
 def _reason(error: Exception | str) -> str:
     """The error without the positions that make every row's reason its own."""
-    return re.sub(r"\[\d+\]", "[]", re.sub(r" \(byte \d+\)", "", str(error)))
+    return re.sub(r"\[\d+\]", "[]", re.sub(r" \(byte \d+\)| in position [\d-]+", "", str(error)))

@@ -49,7 +49,7 @@ def decode(text: bytes) -> dict[str, Any]:
     try:
         return _ROW.decode(text)
     except msgspec.ValidationError as error:
-        raise DataError(str(error)) from error
+        raise DataError(dataset.without_values(error)) from error
     except dataset.NOT_JSON as error:
         raise DataError(f"not JSON ({error})") from error
 

@@ -58,7 +58,8 @@ def _session(row: Mapping[str, Any]) -> Session:
     for turn in turns(row):
         if turn.role == "result":
             text = as_text(turn.value)
-            told.result(text, turn.raw.get("name"), is_error=failed(text))
+            marked = turn.raw.get("is_error") is True
+            told.result(text, turn.raw.get("name"), is_error=marked or failed(text))
             continue
         text = turn.text()
         if turn.role == "system" and APIS in text:

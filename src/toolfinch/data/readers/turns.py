@@ -24,6 +24,18 @@ from toolfinch.errors import DataError
 from toolfinch.example import Mark
 
 TEXT = ("text", "input_text", "output_text")
+OTHERS = (
+    *("image", "image_url", "input_image", "document", "file", "input_file", "audio", "input_audio"),
+    *("server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result"),
+    *(
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "computer_call",
+        "image_generation_call",
+    ),
+)
+"""What is named where it cannot be read."""
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,40}")
 
 
@@ -107,7 +119,8 @@ class Turns:
         if not isinstance(kind, str) or not _KIND.fullmatch(kind):
             raise DataError(f"{where}: of no kind that is known")
         if not self.whole:
-            raise DataError(f"{where}: neither text nor a call nor a result, but {kind}")
+            but = f", but {kind}" if kind in OTHERS else ""  # else it may be anything
+            raise DataError(f"{where}: neither text nor a call nor a result{but}")
         self.tags[f"without:{kind}"] = None
         return f"[{kind}]"
 

@@ -12,6 +12,7 @@ files to write, other processes and the network. Left out: limits on memory.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import json
 import keyword
@@ -87,6 +88,7 @@ class World:
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
         self._lock = threading.Lock()
+        self._closed = False
 
     def run(self, setting: Setting, turns: Turns) -> list[str]:
         """Make all calls in order; the results of the last step's. Raises WorldError."""
@@ -97,14 +99,19 @@ class World:
         return msgspec.convert(self._ask({"setting": setting, "turns": turns, "gold": gold}), Verdict)
 
     def close(self) -> None:
-        """End the process; the next request starts another."""
+        """End the process for good: a request under way fails at once, and so do those that wait for it."""
+        self._closed = True
+        if process := self._process:
+            process.kill()
         with self._lock:
             self._end()
 
     def _ask(self, request: Any) -> Any:
         with self._lock:
-            if self._process is None:
+            if self._process is None and not self._closed:
                 self._start()
+            if self._closed:
+                raise WorldError("the process of BFCL's classes was ended")
             return self._exchange(msgspec.json.encode(request) + b"\n")
 
     def _start(self) -> None:
@@ -117,7 +124,7 @@ class World:
         }
         environment |= {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-B", "-m", __name__],
+            [sys.executable, "-P", "-B", "-m", __name__, str(2 * self.seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -139,6 +146,7 @@ class World:
             process.kill()
 
         timer = threading.Timer(self.seconds, stop)
+        timer.daemon = True  # after Ctrl-C, nobody waits for it
         timer.start()
         try:
             process.stdin.write(line)
@@ -183,7 +191,8 @@ class World:
 def main() -> None:
     """The other side: a line that says it is ready, then one answer for each request, until stdin ends.
 
-    What BFCL's code raises ends the process; its last line on stderr is what the other side tells.
+    What BFCL's code raises ends the process; its last line on stderr is what the other side tells. A request that
+    takes longer than the seconds given ends it too, since the other side may have been killed.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what BFCL prints is no answer
@@ -211,7 +220,9 @@ def main() -> None:
     print(json.dumps("ready"), file=answers, flush=True)
     sys.addaudithook(_refuse)
     for line in sys.stdin.buffer:
+        faulthandler.dump_traceback_later(float(sys.argv[1]), exit=True)
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
+        faulthandler.cancel_dump_traceback_later()
 
 
 _WRONG = {
