@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -214,3 +215,14 @@ def test_quantile_is_an_observed_value(values: list[float], q: float) -> None:
     at = quantile(np.array(values), q)(np.ones((1, len(values))))[0]
     assert at in values and sum(v <= at for v in values) >= q * len(values) - 1e-9
     assert sum(v < at for v in values) < q * len(values) + 1e-9
+
+
+def test_groups_with_numbers_come_in_their_order() -> None:
+    """Lengths of 16k before 4k hide how quality falls."""
+    names = ["8k late", "16k early", "4k early", "x", "32k early", "", "²"]
+    one = result(SUITE[0], *gold_message(SUITE[0]).calls)
+    results = [
+        Result(msgspec.structs.replace(one.example, scenario=name), one.reply, one.score) for name in names
+    ]
+    order = ["4k early", "8k late", "16k early", "32k early", "x", "²"]
+    assert list(by_group(results, metrics)) == order

@@ -6,6 +6,7 @@ of their own: they are counted, and left out of every other figure. Prose is not
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
@@ -121,8 +122,13 @@ def by_group(cases: Iterable[C], measure: Callable[[Sequence[C]], Metrics]) -> d
         tags = [tag for tag in dict.fromkeys(case.tags) if not tag.startswith("pair:")]
         for name in (*names, *(f"tag: {tag}" for tag in tags)):
             groups.setdefault(name, []).append(case)
-    order = sorted(groups, key=lambda name: (name.startswith("tag: "), name))
+    order = sorted(groups, key=lambda name: (name.startswith("tag: "), _natural(name)))
     return {name: measure(groups[name]) for name in order}
+
+
+def _natural(name: str) -> list[str | int]:
+    """`4k early` before `16k early`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 Counts = Callable[[C], tuple[float, float]]
