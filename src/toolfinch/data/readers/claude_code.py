@@ -34,13 +34,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from toolfinch.data.readers.anthropic import REASONING, blocks
 from toolfinch.data.readers.format import Session
-from toolfinch.data.readers.turns import Turns, all_of, mapped, named
+from toolfinch.data.readers.turns import Turns, mapped, named, readable
 from toolfinch.errors import DataError
 
 NAME = "claude_code"
@@ -148,21 +149,8 @@ def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
     log = _Log(rows)
     if not log.written:
         raise DataError("notes of the client alone: a title, a snapshot, or a session without an answer")
-    failed: list[DataError] = []
-    empty = True
-    for root, leaf in log.leaves().items():
-        try:
-            session = _session(log, root, leaf)
-        except DataError as error:
-            failed.append(error)
-            continue
-        if session is not None:
-            empty = False
-            yield session
-    if failed:
-        raise all_of(failed)
-    if empty:
-        raise DataError("the assistant says nothing in it")
+    parts = (partial(_session, log, root, leaf) for root, leaf in log.leaves().items())
+    yield from readable(parts, "the assistant says nothing in it")
 
 
 def _session(log: _Log, root: str, leaf: str) -> Session | None:

@@ -32,7 +32,7 @@ from typing import Any
 
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.openai_responses import ITEMS, item
-from toolfinch.data.readers.turns import Turns, all_of, listed, mapped, named
+from toolfinch.data.readers.turns import Turns, listed, mapped, named, readable
 from toolfinch.errors import DataError
 
 NAME = "codex"
@@ -131,18 +131,7 @@ class _File:
 
 def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
     """Every context of every session. What is wrong with one is raised after those that can be read."""
-    failed: list[DataError] = []
-    empty = True
-    for one in _contexts(rows):
-        try:
-            yield one.told()
-            empty = False
-        except DataError as error:
-            failed.append(error)
-    if failed:
-        raise all_of(failed)
-    if empty:
-        raise DataError("the model says nothing in it")
+    return readable((one.told for one in _contexts(rows)), "the model says nothing in it")
 
 
 def _contexts(rows: Sequence[Mapping[str, Any]]) -> Iterator[_File]:

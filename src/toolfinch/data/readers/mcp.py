@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from toolfinch.data.readers.format import Session
-from toolfinch.data.readers.turns import Turns, all_of, as_json, listed, mapped, named
+from toolfinch.data.readers.turns import Turns, as_json, listed, mapped, named, readable
 from toolfinch.errors import DataError
 
 NAME = "mcp"
@@ -125,20 +125,8 @@ class _Connection:
 
 def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
     """One from each `initialize` to the next, if it calls. What is wrong with one is raised after the others."""
-    failed: list[DataError] = []
-    empty = True
-    for one in _connections(rows):
-        if not one.calls and one.wrong is None:
-            continue
-        try:
-            yield one.told()
-            empty = False
-        except DataError as error:
-            failed.append(error)
-    if failed:
-        raise all_of(failed)
-    if empty:
-        raise DataError("no tool is called in it")
+    parts = (one.told for one in _connections(rows) if one.calls or one.wrong is not None)
+    return readable(parts, "no tool is called in it")
 
 
 def _connections(rows: Sequence[Mapping[str, Any]]) -> Iterator[_Connection]:

@@ -25,11 +25,11 @@ The API is described at https://platform.openai.com/docs/api-reference/responses
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from toolfinch.data.readers.format import Session
-from toolfinch.data.readers.turns import Turns, all_of, as_json, listed, mapped, named
+from toolfinch.data.readers.turns import Turns, as_json, listed, mapped, named, readable
 from toolfinch.errors import DataError
 
 NAME = "openai_responses"
@@ -77,20 +77,12 @@ def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
     links = _links(rows)
     written = cache(lambda: _written(rows))
     inner = set(links.values())
-    failed: list[DataError] = []
-    empty = True
-    for place in links:
-        if place in inner:
-            continue
-        try:
-            yield _session([rows[one] for one in _chain(links, place)], written)
-            empty = False
-        except DataError as error:
-            failed.append(error)
-    if failed:
-        raise all_of(failed)
-    if empty:
-        raise DataError("previous_response_id: responses that continue each other")
+
+    def told(place: int) -> Session:
+        return _session([rows[one] for one in _chain(links, place)], written)
+
+    parts = (partial(told, place) for place in links if place not in inner)
+    yield from readable(parts, "previous_response_id: responses that continue each other")
 
 
 def item(turns: Turns, raw: Any, where: str) -> None:

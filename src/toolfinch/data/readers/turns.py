@@ -14,7 +14,7 @@ cannot be read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -154,11 +154,29 @@ class Turns:
         return f"call_{self._made}"
 
 
-def all_of(failed: Sequence[DataError]) -> DataError:
-    """One error for the sessions of a log that could not be read, with the first one's reason."""
+def readable(parts: Iterable[Callable[[], Session | None]], none: str) -> Iterator[Session]:
+    """The sessions of a log that can be read; then, as one DataError, those that could not.
+
+    A part gives its session, None where it has none, or raises DataError. `none` is the reason where no part
+    gives any.
+    """
+    failed: list[DataError] = []
+    empty = True
+    for part in parts:
+        try:
+            session = part()
+        except DataError as error:
+            failed.append(error)
+            continue
+        if session is not None:
+            empty = False
+            yield session
     if len(failed) == 1:
-        return failed[0]
-    return DataError(f"{failed[0]} (the first of {len(failed)} sessions that could not be read)")
+        raise failed[0]
+    if failed:
+        raise DataError(f"{failed[0]} (the first of {len(failed)} sessions that could not be read)")
+    if empty:
+        raise DataError(none)
 
 
 def as_json(value: Any, where: str) -> str:
