@@ -26,7 +26,7 @@ import pytest
 from bfcl_changes import changed
 from toolfinch.caller import Reply
 from toolfinch.cli.validate import check
-from toolfinch.data.curate import Dropped
+from toolfinch.data.funnel import Dropped
 from toolfinch.errors import DataError, MissingDependency
 from toolfinch.evaluate import suite
 from toolfinch.evaluate.suites import bfcl

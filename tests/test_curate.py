@@ -8,20 +8,13 @@ from typing import Any
 
 import pytest
 
-from toolfinch.data import curate
 from toolfinch.data.convert import build, write
-from toolfinch.data.curate import (
-    Dropped,
-    Funnel,
-    at_most,
-    calls_fit,
-    ends_properly,
-    keep,
-    step,
-    trim,
-    unpaired,
-)
+from toolfinch.data.curate import repeats
+from toolfinch.data.curate.quality import at_most, calls_fit, ends_properly, trim
 from toolfinch.data.dataset import read_dataset, to_row
+from toolfinch.data.funnel import Dropped, Funnel, step
+from toolfinch.data.pairs import unpaired
+from toolfinch.data.stage import filtered, run
 from toolfinch.errors import DataError
 from toolfinch.example import Conversation, Mark
 from toolfinch.message import Message, ToolCall, assistant, system, tool, user
@@ -111,7 +104,7 @@ def test_every_dropped_row_is_named_and_the_counts_add_up() -> None:
         talk(user("?"), assistant("!"), id="b"),
         talk(user("?"), CALL, user("?"), id="c"),
     ]
-    kept, done = keep("ends", ends_properly, rows)
+    kept, done = run(filtered("ends", ends_properly), rows)
     assert [one.id for one in kept] == ["b"]
     assert done.dropped == (Dropped("a", "no assistant turn"), Dropped("c", "ends with a user message"))
     assert sum(done.reasons.values()) == done.rows_in - done.rows_out == 2
@@ -119,12 +112,12 @@ def test_every_dropped_row_is_named_and_the_counts_add_up() -> None:
 
 def test_the_funnel_is_a_table_that_hides_no_count() -> None:
     dropped = [Dropped(str(i), f"reason {i % 4} | odd") for i in range(10)]
-    table = Funnel((step("read", 12_010, 12_000, dropped),)).to_markdown(reasons=2)
+    table = Funnel((step("read", 12_010, 12_000, dropped, {"looked": 3}),)).to_markdown(reasons=2)
     assert table == (
-        "| step | in | out | dropped because |\n"
-        "|---|---:|---:|---|\n"
+        "| step | in | out | dropped because | changed |\n"
+        "|---|---:|---:|---|---|\n"
         "| read | 12,010 | 12,000 "
-        "| reason 0 \\| odd: 3<br>reason 1 \\| odd: 3<br>2 more reasons: 4 |\n"
+        "| reason 0 \\| odd: 3<br>reason 1 \\| odd: 3<br>2 more: 4 | looked: 3 |\n"
     )
 
 
@@ -144,7 +137,14 @@ def logs(folder: Path, *names: str) -> list[Path]:
 def test_build_accounts_for_every_row_of_every_file(tmp_path: Path) -> None:
     built = build(logs(tmp_path, "a.jsonl", "b.jsonl"), count=lambda one: len(one.id), max_tokens=9)
     steps = built.funnel.steps
-    assert [(s.rows_in, s.rows_out) for s in steps] == [(24, 22), (22, 22), (22, 22), (22, 20), (20, 20)]
+    assert [(s.rows_in, s.rows_out) for s in steps] == [
+        (24, 22),
+        (22, 22),
+        (22, 22),
+        (22, 22),
+        (22, 20),
+        (20, 20),
+    ]
     everyone = [one.id for side in built.splits.values() for one in side]
     assert sorted(everyone) == sorted([str(i) for i in range(10)] + [f"{i}#2" for i in range(10)])
     files = write(built, tmp_path / "out")
@@ -165,8 +165,8 @@ def test_a_copy_under_another_id_is_left_out_whichever_comes_first() -> None:
     start = Conversation("b", (), whole.messages[:2])
     other = Conversation("c", (), (user("hi"), assistant("no?")))
     for given in ([whole, start, other], [start, other, whole]):
-        kept, step = curate.repeats(given)
+        kept, step = run(repeats.stage(), given)
         assert {one.id for one in kept} == {"a", "c"}
         assert [one.id for one in step.dropped] == ["b"]
     twice = [whole, Conversation("d", (), whole.messages)]
-    assert [one.id for one in curate.repeats(twice)[0]] == ["a"]
+    assert [one.id for one in run(repeats.stage(), twice)[0]] == ["a"]

@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from toolfinch.data import curate
+from toolfinch.data import pairs
 from toolfinch.data.readers.log import read
 from toolfinch.data.readers.repeats import PREFIX
 from toolfinch.data.readers.tools import read_tools
@@ -94,9 +94,9 @@ def test_roles_and_pairs_are_in_order_but_for_the_listed(
         assert [m.role for m in one.messages][:2] == ["system", "user"], one.id
         assert 2 <= len(one.messages) - 1 <= 14, one.id
         assert one.messages[-1].role == "assistant", one.id
-        pairs = curate.unpaired(one.messages)
-        orphans |= {one.id for _ in pairs.orphans}
-        open_ends |= {one.id for _ in pairs.unanswered}
+        found = pairs.unpaired(one.messages)
+        orphans |= {one.id for _ in found.orphans}
+        open_ends |= {one.id for _ in found.unanswered}
         ids = Counter(call.id for message in one.messages for call in message.calls)
         assert "" not in ids and set(ids.values()) <= {1}, one.id
         for before, after in zip(one.messages, one.messages[1:], strict=False):

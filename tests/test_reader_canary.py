@@ -14,9 +14,11 @@ import pytest
 
 from reader_rows import GOLDEN
 from toolfinch.cli.data_inspect import as_lines
-from toolfinch.data import convert, curate
+from toolfinch.data import convert
+from toolfinch.data.curate import quality
 from toolfinch.data.inspect import inspect
 from toolfinch.data.readers import log
+from toolfinch.data.stage import filtered, run
 from toolfinch.errors import ToolfinchError
 
 CANARY = 'CaNaRy of "Ann"'
@@ -67,8 +69,8 @@ def says(path: Path, name: str) -> str:
         found, report = log.read(path, format=name)
     except ToolfinchError as error:
         return f"{error} {error.hint}"
-    filters = (curate.ends_properly, curate.calls_fit)
-    reasons = [curate.keep("", one, found)[1].reasons for one in filters]
+    filters = (quality.ends_properly, quality.calls_fit)
+    reasons = [run(filtered("", one), found)[1].reasons for one in filters]
     return repr([report.reasons(), report.missing_schemas, report.repaired, reasons])
 
 

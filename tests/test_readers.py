@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from toolfinch.data import curate
+from toolfinch.data.curate import quality
 from toolfinch.data.dataset import read_dataset, write_dataset
 from toolfinch.data.readers.log import read
 from toolfinch.data.readers.repeats import COPY, PREFIX
 from toolfinch.data.readers.tools import read_tools
+from toolfinch.data.stage import filtered, run
 from toolfinch.errors import DataError, SchemaError, ToolfinchError
 from toolfinch.example import Conversation, Mark
 from toolfinch.message import Message, ToolCall, assistant, system, tool, user
@@ -244,7 +245,7 @@ def test_a_tool_without_a_schema_is_left_out_of_its_session_and_counted(tmp_path
     found, report = read(path, strict=True)
     assert [[tool.name for tool in one.tools] for one in found] == [["now"], ["now"], []]
     assert report.missing_schemas == {"weather": 1, "never": 0}
-    kept, step = curate.keep("calls fit", curate.calls_fit, found)
+    kept, step = run(filtered("calls fit", quality.calls_fit), found)
     assert [one.id for one in kept] == ["does not", "has none else"]
     assert step.reasons == {"calls 'weather', which is not offered": 1}
     assert read(path, [WEATHER])[1].missing_schemas == {"never": 0}

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from toolfinch.caller import Reply
 from toolfinch.cli.main import main
 from toolfinch.cli.validate import check, text
-from toolfinch.data.curate import Dropped
+from toolfinch.data.funnel import Dropped
 from toolfinch.errors import DataError, ToolfinchError, UsageError
 from toolfinch.evaluate import suite
 from toolfinch.evaluate.suites import rows

@@ -63,6 +63,11 @@ class Expected(msgspec.Struct, frozen=True):
     """The calls of the conversation's next turns, up to the user's next message."""
 
 
+Label = Literal["agreed", "changed", "disputed", "abstained"]
+"""A teacher's word on a logged turn: it would do the same, it does something else which now stands there, teachers
+differ among themselves, or none gave an answer that can be used."""
+
+
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of one assistant turn beyond its text."""
 
@@ -76,6 +81,8 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     """This turn's scenario, where it differs from the conversation's."""
     later: tuple[str, ...] = ()
     """As in `Expected`: tools that it would be too early to call in this turn."""
+    label: Label | None = None
+    """What teachers said of this turn; None where none was asked."""
 
 
 class Conversation(msgspec.Struct, frozen=True):
@@ -91,6 +98,9 @@ class Conversation(msgspec.Struct, frozen=True):
     """Free labels to report by, such as `unseen_services`."""
     marks: dict[int, Mark] = {}
     """By index in `messages`."""
+    time: str = ""
+    """When it began, as far as the log says: UTC, ISO 8601 to the second. To split by; an anonymized data set
+    does not have it."""
 
 
 class Example(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ import typer
 from toolfinch.errors import ToolfinchError
 
 if TYPE_CHECKING:
-    from toolfinch.data.curate import Dropped
+    from toolfinch.data.funnel import Dropped
     from toolfinch.evaluate.suite import Suite
     from toolfinch.example import Example
     from toolfinch.message import Message

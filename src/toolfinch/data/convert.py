@@ -12,10 +12,12 @@ from pathlib import Path
 import msgspec
 
 from toolfinch.artifact import write_atomically
-from toolfinch.data import curate, dataset
+from toolfinch.data import dataset, funnel
+from toolfinch.data.curate import quality, repeats
 from toolfinch.data.readers import log
 from toolfinch.data.readers.report import ReadReport
 from toolfinch.data.split import FRACTIONS, by_id, split
+from toolfinch.data.stage import each, filtered, run
 from toolfinch.errors import DataError
 from toolfinch.example import Conversation
 from toolfinch.tool import Tool
@@ -25,7 +27,7 @@ class Built(msgspec.Struct, frozen=True):
     """A dataset and how it came to be."""
 
     splits: dict[str, list[Conversation]]
-    funnel: curate.Funnel
+    funnel: funnel.Funnel
     reports: tuple[ReadReport, ...]
     """One a file."""
 
@@ -63,25 +65,26 @@ def build(
             found[id] = msgspec.structs.replace(one, id=id)
     skipped = [row for report in reports for row in report.skipped]
     rows = sum(report.found for report in reports)
-    steps = [curate.step("read", rows, len(found), skipped)]
-    kept, step = curate.repeats([curate.trim(one) for one in found.values()])
-    steps.append(step)
-    filters: list[tuple[str, curate.Filter]] = [
-        ("ends properly", curate.ends_properly),
-        ("calls fit their schemas", curate.calls_fit),
+    steps = [funnel.step("read", rows, len(found), skipped)]
+    stages = [
+        each("trim", quality.trim),
+        repeats.stage(),
+        filtered("ends properly", quality.ends_properly),
+        filtered("calls fit their schemas", quality.calls_fit),
     ]
     if max_tokens is not None and count is not None:
-        filters.append((f"at most {max_tokens} tokens", curate.at_most(max_tokens, count)))
-    for name, reason in filters:
-        kept, step = curate.keep(name, reason, kept)
+        stages.append(filtered(f"at most {max_tokens} tokens", quality.at_most(max_tokens, count)))
+    kept = list(found.values())
+    for stage in stages:
+        kept, step = run(stage, kept)
         steps.append(step)
         if not kept:
             why = ", ".join(f"{reason} ({n})" for reason, n in [*step.reasons.items()][:3])
             raise DataError(
-                f"{', '.join(map(str, paths))}: no conversation is left after {name!r}: {why}",
+                f"{', '.join(map(str, paths))}: no conversation is left after {stage.name!r}: {why}",
                 hint="" if tools or any(c.tools for c in found.values()) else "give the tools: --tools FILE",
             )
-    return Built(split(kept, fractions, seed=seed, group=group), curate.Funnel(tuple(steps)), tuple(reports))
+    return Built(split(kept, fractions, seed=seed, group=group), funnel.Funnel(tuple(steps)), tuple(reports))
 
 
 def write(built: Built, folder: Path, *, suffix: str = ".jsonl.gz") -> dict[str, Path]:

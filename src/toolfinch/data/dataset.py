@@ -42,6 +42,7 @@ class Row(msgspec.Struct, frozen=True):
     source: str | None = None
     tags: tuple[str, ...] | None = None
     marks: dict[int, Mark] = {}
+    time: str | None = None
 
 
 _ROW = msgspec.json.Decoder(Row)
@@ -229,6 +230,7 @@ def read_dataset(path: Path) -> Iterator[Conversation]:
                     source=row.source or "",
                     tags=row.tags or (),
                     marks=row.marks,
+                    time=row.time or "",
                 )
             )
         except (DataError, SchemaError) as error:
@@ -247,6 +249,7 @@ def to_row(conversation: Conversation) -> dict[str, Any]:
         "source": conversation.source,
         "tags": conversation.tags,
         "marks": conversation.marks,
+        "time": conversation.time,
     }
     return {key: value for key, value in row.items() if value or key in ("id", "tools", "messages")}
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from toolfinch.data.curate import Dropped
+from toolfinch.data.funnel import Dropped
 from toolfinch.data.readers import log
 from toolfinch.errors import DataError, UsageError
 from toolfinch.evaluate.played import PlayedSuite

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from toolfinch.data.curate import Dropped, unpaired
+from toolfinch.data.funnel import Dropped
+from toolfinch.data.pairs import unpaired
 from toolfinch.example import Conversation
 from toolfinch.tool import shown
 

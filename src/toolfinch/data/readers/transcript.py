@@ -54,7 +54,7 @@ class Transcript:
     def result(self, text: str, name: Any = "", id: Any = "", *, is_error: bool = False) -> None:
         """What a tool returned: for the call of that id, else the first of that name, else the first.
 
-        Where no call waits it stays a result without one, for `curate.unpaired` to count.
+        Where no call waits it stays a result without one, for `pairs.unpaired` to count.
         """
         given = str(id) if id else ""
         named = name if isinstance(name, str) else ""

@@ -28,7 +28,7 @@ from typing import Any
 
 import msgspec
 
-from toolfinch.data.curate import Dropped
+from toolfinch.data.funnel import Dropped
 from toolfinch.errors import DataError
 from toolfinch.evaluate.suites import rows
 from toolfinch.example import Example, Expected

@@ -32,7 +32,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from toolfinch.data.curate import Dropped
+from toolfinch.data.funnel import Dropped
 from toolfinch.errors import DataError, MissingDependency
 from toolfinch.evaluate.suites import rows
 from toolfinch.example import Example, Expected, ExpectedCall

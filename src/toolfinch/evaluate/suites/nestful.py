@@ -30,7 +30,7 @@ from typing import Any
 
 import msgspec
 
-from toolfinch.data.curate import Dropped
+from toolfinch.data.funnel import Dropped
 from toolfinch.evaluate.suites import rows
 from toolfinch.example import Example, Expected
 from toolfinch.message import user

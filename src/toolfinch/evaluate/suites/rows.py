@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from toolfinch.data import dataset
-from toolfinch.data.curate import Dropped
+from toolfinch.data.funnel import Dropped
 from toolfinch.errors import DataError, SchemaError
 from toolfinch.example import Example, ExpectedCall
 from toolfinch.message import ToolCall, canonical

@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 
 from toolfinch.data import dataset
-from toolfinch.data.curate import Dropped
+from toolfinch.data.funnel import Dropped
 from toolfinch.data.readers import log
 from toolfinch.errors import DataError
 from toolfinch.evaluate.suites import rows

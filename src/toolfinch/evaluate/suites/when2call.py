@@ -29,7 +29,7 @@ from typing import Any, Literal
 import msgspec
 
 from toolfinch.data import dataset
-from toolfinch.data.curate import Dropped
+from toolfinch.data.funnel import Dropped
 from toolfinch.errors import DataError
 from toolfinch.evaluate.suites import rows
 from toolfinch.example import Example, Expected
