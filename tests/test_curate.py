@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toolfinch.data.convert import build, write
 from toolfinch.data.curate import repeats
 from toolfinch.data.curate.quality import at_most, calls_fit, ends_properly, trim
-from toolfinch.data.dataset import read_dataset, to_row
 from toolfinch.data.funnel import Dropped, Funnel, step
 from toolfinch.data.pairs import unpaired
 from toolfinch.data.stage import filtered, run
-from toolfinch.errors import DataError
 from toolfinch.example import Conversation, Mark
 from toolfinch.message import Message, ToolCall, assistant, system, tool, user
 from toolfinch.tool import Tool
@@ -119,44 +114,6 @@ def test_the_funnel_is_a_table_that_hides_no_count() -> None:
         "| read | 12,010 | 12,000 "
         "| reason 0 \\| odd: 3<br>reason 1 \\| odd: 3<br>2 more: 4 | looked: 3 |\n"
     )
-
-
-def logs(folder: Path, *names: str) -> list[Path]:
-    paths = []
-    for name in names:
-        rows = [
-            to_row(talk(user(f"{name} {i} " + "word " * 20), assistant("ok"), id=str(i))) for i in range(10)
-        ]
-        rows.append(to_row(talk(user(f"{name} bad"), assistant("", ToolCall("nope", {})), id="bad")))
-        rows.append({"messages": []})
-        paths.append(folder / name)
-        paths[-1].write_text("\n".join(map(json.dumps, rows)))
-    return paths
-
-
-def test_build_accounts_for_every_row_of_every_file(tmp_path: Path) -> None:
-    built = build(logs(tmp_path, "a.jsonl", "b.jsonl"), count=lambda one: len(one.id), max_tokens=9)
-    steps = built.funnel.steps
-    assert [(s.rows_in, s.rows_out) for s in steps] == [
-        (24, 22),
-        (22, 22),
-        (22, 22),
-        (22, 22),
-        (22, 20),
-        (20, 20),
-    ]
-    everyone = [one.id for side in built.splits.values() for one in side]
-    assert sorted(everyone) == sorted([str(i) for i in range(10)] + [f"{i}#2" for i in range(10)])
-    files = write(built, tmp_path / "out")
-    assert {side: list(read_dataset(path)) for side, path in files.items()} == {
-        side: rows for side, rows in built.splits.items() if rows
-    }
-    assert (tmp_path / "out" / "funnel.md").read_text() == built.funnel.to_markdown()
-
-
-def test_build_names_the_step_that_took_the_last_row(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="after 'at most 0 tokens': longer than 0 tokens"):
-        build(logs(tmp_path, "a.jsonl"), count=lambda one: 1, max_tokens=0)
 
 
 def test_a_copy_under_another_id_is_left_out_whichever_comes_first() -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from reader_rows import GOLDEN
 from toolfinch.cli.data_inspect import as_lines
-from toolfinch.data import convert
+from toolfinch.data.build import build
+from toolfinch.data.build_recipe import BuildRecipe, Split
 from toolfinch.data.curate import quality
 from toolfinch.data.inspect import inspect
 from toolfinch.data.readers import log
@@ -94,12 +95,13 @@ def test_no_page_has_a_value_of_a_broken_row(tmp_path: Path, name: str) -> None:
     found = inspect(path, format=name)
     assert "CaNaRy" not in msgspec.json.encode(found).decode() + repr(as_lines(found))
     try:
-        built = convert.build([path], format=name, fractions={"train": 1.0})
+        recipe = BuildRecipe(logs=(str(path),), format=name, split=Split(1.0, 0.0, 0.0))
+        build(recipe, tmp_path / "out")
     except ToolfinchError as error:  # nothing is left of MCP
         assert "CaNaRy" not in f"{error} {error.hint}"
     else:
-        convert.write(built, tmp_path / "out")
-        assert "CaNaRy" not in (tmp_path / "out" / "funnel.md").read_text()
+        for page in ("funnel.md", "card.md", "card.json"):
+            assert "CaNaRy" not in (tmp_path / "out" / page).read_text()
 
 
 @pytest.mark.parametrize(

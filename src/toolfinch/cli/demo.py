@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from toolfinch import recipe as recipes
-from toolfinch.cli import data as data_verb
+from toolfinch.cli import data_build
 from toolfinch.cli import eval as eval_verb
 from toolfinch.cli import train as train_verb
 from toolfinch.cli.progress import say
@@ -38,6 +38,7 @@ def assistant_folder() -> Path:
 def run(
     out: Annotated[Path, typer.Option(help="where everything is left")] = Path("runs/demo"),
 ) -> None:
+    from toolfinch.data.build_recipe import BuildRecipe
     from toolfinch.evaluate import suite as suites
     from toolfinch.evaluate import tables
     from toolfinch.train.job import TrainRecipe
@@ -49,8 +50,15 @@ def run(
     specialist = out / "specialist"
 
     say("1 of 5, data: from the assistant's log to examples")
-    data_verb.build(
-        [log], out / "data", tools=example / "tools.json", base=recipe.base, max_tokens=recipe.max_tokens
+    data_build.build(
+        BuildRecipe(
+            logs=(str(log),),
+            tools=str(example / "tools.json"),
+            base=recipe.base,
+            max_tokens=recipe.max_tokens,
+        ),
+        out / "data",
+        "demo",
     )
 
     say(f"2 of 5, train: LoRA on {recipe.base}")

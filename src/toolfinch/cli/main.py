@@ -14,7 +14,7 @@ from toolfinch.errors import ToolfinchError
 
 VERBS = {
     "demo": "run the whole main job on the example assistant",
-    "data": "read logs, filter them, split them, and say what was dropped and why; `data inspect` only looks",
+    "data": "from logs to a dataset, and what was dropped and why; also `data inspect` and `data build`",
     "synthesize": "write conversations from tool schemas alone, without a model",
     "train": "fine-tune a base model on a dataset (LoRA)",
     "eval": "measure callers side by side, every figure with its interval",
@@ -26,7 +26,7 @@ VERBS = {
     "pretrain": "train the embedded base model from nothing",
 }
 
-PARTS = {"data": ("inspect",)}
+PARTS = {"data": ("inspect", "build")}
 """Verbs of two words, by the first: `toolfinch data inspect` is the module `data_inspect`."""
 
 HELP = f"""toolfinch {__version__}: makes small language models that call tools, and runs them.

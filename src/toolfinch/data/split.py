@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from toolfinch.errors import UsageError
 from toolfinch.example import Conversation
@@ -28,6 +29,42 @@ def by_id(conversation: Conversation) -> str:
     return conversation.id
 
 
+class Facts(NamedTuple):
+    """What a split has to know of a conversation."""
+
+    group: str
+    opening: str
+    """"" where there are no words."""
+
+
+def look(conversation: Conversation) -> Facts:
+    return Facts(by_id(conversation), opening(conversation))
+
+
+def check(fractions: Mapping[str, float]) -> None:
+    """Raises UsageError for fractions that are negative or do not add up to 1."""
+    if any(fraction < 0 for fraction in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
+        shown = ", ".join(f"{side} {fraction:g}" for side, fraction in fractions.items())
+        raise UsageError(f"split: fractions must be 0 or more and add up to 1, got {shown}")
+
+
+def sides(facts: Mapping[str, Facts], fractions: Mapping[str, float], *, seed: int = 0) -> dict[str, str]:
+    """The side of each conversation, by its id.
+
+    The largest groups are placed first, each where most is still missing, so the sides have the sizes asked
+    for to within one group of the smallest size. Raises what `check` raises.
+    """
+    check(fractions)
+    groups = _groups(facts)
+    missing = {side: fraction * len(facts) for side, fraction in fractions.items() if fraction}
+    side_of: dict[str, str] = {}
+    for key in sorted(groups, key=lambda key: (-len(groups[key]), _hash(key, seed))):
+        side = max(missing, key=missing.__getitem__)
+        missing[side] -= len(groups[key])
+        side_of.update(dict.fromkeys(groups[key], side))
+    return side_of
+
+
 def split(
     conversations: Sequence[Conversation],
     fractions: Mapping[str, float] = FRACTIONS,
@@ -35,26 +72,13 @@ def split(
     seed: int = 0,
     group: Callable[[Conversation], str] = by_id,
 ) -> dict[str, list[Conversation]]:
-    """The conversations of each side, in the order given.
-
-    The largest groups are placed first, each where most is still missing, so the sides have the sizes asked
-    for to within one group of the smallest size. Raises UsageError for fractions that are negative or do not
-    add up to 1.
-    """
-    if any(fraction < 0 for fraction in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
-        shown = ", ".join(f"{side} {fraction:g}" for side, fraction in fractions.items())
-        raise UsageError(f"split: fractions must be 0 or more and add up to 1, got {shown}")
-    groups = _groups(conversations, group)
-    missing = {side: fraction * len(conversations) for side, fraction in fractions.items() if fraction}
-    side_of: dict[int, str] = {}
-    for key in sorted(groups, key=lambda key: (-len(groups[key]), _hash(key, seed))):
-        side = max(missing, key=missing.__getitem__)
-        missing[side] -= len(groups[key])
-        side_of.update(dict.fromkeys(groups[key], side))
-    sides: dict[str, list[Conversation]] = {side: [] for side in fractions}
-    for index, one in enumerate(conversations):
-        sides[side_of[index]].append(one)
-    return sides
+    """The conversations of each side, in the order given; see `sides`. Each has an id of its own."""
+    facts = {one.id: Facts(group(one), opening(one)) for one in conversations}
+    side_of = sides(facts, fractions, seed=seed)
+    divided: dict[str, list[Conversation]] = {side: [] for side in fractions}
+    for one in conversations:
+        divided[side_of[one.id]].append(one)
+    return divided
 
 
 def opening(conversation: Conversation) -> str:
@@ -68,10 +92,8 @@ def opening(conversation: Conversation) -> str:
     return "\n".join((words.strip(), *sorted(tool.name for tool in conversation.tools)))
 
 
-def _groups(
-    conversations: Sequence[Conversation], group: Callable[[Conversation], str]
-) -> dict[str, list[int]]:
-    """Indices by group. What shares a key or an opening, directly or through others, is one group."""
+def _groups(facts: Mapping[str, Facts]) -> dict[str, list[str]]:
+    """Ids by group. What shares a key or an opening, directly or through others, is one group."""
     parent: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -80,15 +102,14 @@ def _groups(
             key = above
         return key
 
-    keys = [f"group {group(one)}" for one in conversations]
-    for key, one in zip(keys, conversations, strict=True):
-        if words := opening(one):
+    for fact in facts.values():
+        if fact.opening:
             # The smaller name is the root, so that the order of the file does not matter.
-            first, second = sorted((root(key), root(f"opening {words}")))
+            first, second = sorted((root(f"group {fact.group}"), root(f"opening {fact.opening}")))
             parent[second] = first
-    groups: dict[str, list[int]] = {}
-    for index, key in enumerate(keys):
-        groups.setdefault(root(key), []).append(index)
+    groups: dict[str, list[str]] = {}
+    for id, fact in facts.items():
+        groups.setdefault(root(f"group {fact.group}"), []).append(id)
     return groups
 
 

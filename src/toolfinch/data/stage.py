@@ -92,5 +92,11 @@ class Tally:
             return after.one
         return after
 
+    def add(self, other: Tally) -> None:
+        """Count in what another has counted of the same stage."""
+        self.rows_in += other.rows_in
+        self.dropped += other.dropped
+        self.did.update(other.did)
+
     def step(self) -> Step:
         return step(self.name, self.rows_in, self.rows_in - len(self.dropped), self.dropped, self.did)
