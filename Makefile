@@ -28,8 +28,14 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[demo]'
 	touch $@
 
-# llama-cpp-python compiles for some minutes the first time.
+# llama-cpp-python compiles for some minutes the first time: for this machine, but without Intel's AMX. In GCC 12
+# `_tile_loadconfig` tells the compiler of the first eight bytes of a tile configuration alone, the stores of the others
+# are dropped, and llama.cpp dies at `ldtilecfg`. No cached wheel: it may be one with AMX.
+NO_AMX := -U__AMX_INT8__
+
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	CFLAGS="$$CFLAGS $(NO_AMX)" CXXFLAGS="$$CXXFLAGS $(NO_AMX)" \
+	  $(PIP) --no-cache-dir --no-deps --no-binary llama-cpp-python llama-cpp-python
 	$(PIP) --editable '.[all]'
 	$(PIP) --no-deps bfcl-eval==2026.3.23
 	touch $@

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +16,7 @@ from toolfinch.data.dataset import to_row
 from toolfinch.data.readers.format import Session
 from toolfinch.errors import DataError, SchemaError
 from toolfinch.example import Conversation
-from toolfinch.message import from_openai
+from toolfinch.message import Message, from_openai, to_openai
 from toolfinch.tool import read
 
 GOLDEN = Path(__file__).parent / "golden" / "readers"
@@ -30,7 +30,9 @@ def rows(name: str) -> list[Row]:
 def as_row(session: Session) -> Row:
     """A session as the dataset would have it."""
     messages = tuple(from_openai(message) for message in session.messages)
-    found = Conversation(session.id, tuple(read(one) for one in session.tools or ()), messages)
+    found = Conversation(
+        session.id, tuple(read(one) for one in session.tools or ()), messages, time=session.time
+    )
     row: Row = msgspec.json.decode(msgspec.json.encode(to_row(found)))
     return row
 
@@ -45,9 +47,14 @@ def others(name: str) -> Iterator[tuple[str, Row]]:
 
 
 def only(module: ModuleType, row: Row) -> Session:
+    """The session that a row makes, its messages in the OpenAI shape."""
     (session,) = module.sessions([row])
     assert isinstance(session, Session)
-    return session
+    return msgspec.structs.replace(session, messages=[_shown(one) for one in session.messages])
+
+
+def _shown(message: Mapping[str, Any] | Message) -> Mapping[str, Any]:
+    return to_openai(message, arguments="object") if isinstance(message, Message) else message
 
 
 def refused(module: ModuleType, row: Row) -> str:
@@ -70,7 +77,7 @@ def survives(module: ModuleType, row: Row) -> None:
     for session in found:
         assert isinstance(session.id, str)
         for message in session.messages:
-            msgspec.json.encode(from_openai(message).calls)
+            msgspec.json.encode(from_openai(_shown(message)).calls)
         for one in session.tools or ():
             if not isinstance(one, str):
                 try:

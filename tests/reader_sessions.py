@@ -59,7 +59,9 @@ def as_row(session: Session) -> Row:
     """A session as the dataset would have it, its tools without a schema by their names."""
     whole = tuple(read(one) for one in session.tools or () if not isinstance(one, str))
     messages = tuple(from_openai(message) for message in session.messages)
-    one = Conversation(session.id, whole, messages, tags=session.tags, marks=dict(session.marks))
+    one = Conversation(
+        session.id, whole, messages, tags=session.tags, marks=dict(session.marks), time=session.time
+    )
     row: Row = msgspec.json.decode(msgspec.json.encode(to_row(one)))
     row["tools"] += [one for one in session.tools or () if isinstance(one, str)]
     return row

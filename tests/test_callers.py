@@ -307,6 +307,20 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(
     assert "toolfinch[" in missing.value.hint
 
 
+def test_llama_cpp_compiled_with_amx_is_not_let_near_it(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GCC compiles those kernels so that the first prompt ends the process."""
+    import llama_cpp
+
+    from toolfinch.callers.llama_cpp_engine import LlamaCppEngine
+
+    for says in (True, False):
+        info = b"AVX2 = 1 | AMX_INT8 = 1 | " if says else b"AVX2 = 1 | "
+        monkeypatch.setattr(llama_cpp, "llama_print_system_info", lambda info=info: info)
+        engine = LlamaCppEngine(gguf)
+        assert engine._llama.model_params.use_extra_bufts is not says
+        assert len(engine.start([1, 2])[0]) > 2
+
+
 def test_llama_cpp_reads_decomposed_text_as_the_tokenizer_does(folder: Path, gguf: Path) -> None:
     """llama.cpp does not normalise: without our help a decomposed é is another word than it was trained on."""
     from toolfinch.callers.llama_cpp_engine import LlamaCppEngine

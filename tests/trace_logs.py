@@ -38,7 +38,7 @@ def golden(name: str, *tools: Tool) -> tuple[list[Row], list[str]]:
     """The golden log as the dataset has it, and why some of it is left out."""
     found, report = log.read(GOLDEN / f"{name}.jsonl", tools, format=name)
     made: list[Row] = msgspec.json.decode(msgspec.json.encode([to_row(one) for one in found]))
-    kept = [{key: one[key] for key in ("id", "tools", "messages")} for one in made]
+    kept = [{key: one[key] for key in one if key in ("id", "tools", "messages", "time")} for one in made]
     return kept, sorted(one.reason for one in report.skipped)
 
 

@@ -26,6 +26,25 @@ if TYPE_CHECKING:
     from llguidance import LLTokenizer
 
 
+def _llama_class(llama_cpp: Any) -> Any:
+    """`llama_cpp.Llama`; where it was compiled with Intel's AMX, one that does not use it.
+
+    GCC 12 compiles llama.cpp's AMX kernels so that the first product of matrices ends the process (see the Makefile).
+    Weights in the file's own layout never reach those kernels, nor the other ones for weights laid out anew, which
+    makes prompts slower; `Llama` has no argument for it.
+    """
+    if b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info():
+        return llama_cpp.Llama
+
+    class Llama(llama_cpp.Llama):  # type: ignore[misc]
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "model_params":
+                value.use_extra_bufts = False
+            super().__setattr__(name, value)
+
+    return Llama
+
+
 class LlamaCppEngine:
     """Implements `decode.engine.Engine`."""
 
@@ -53,7 +72,7 @@ class LlamaCppEngine:
         self._library = llama_cpp
         self._context = min(context, self._trained_context(path))
         try:
-            self._llama: Any = llama_cpp.Llama(
+            self._llama: Any = _llama_class(llama_cpp)(
                 str(path),
                 n_ctx=self._context,
                 n_threads=threads,

@@ -17,14 +17,14 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from toolfinch import dialects
 from toolfinch.caller import Decoding, Reply, Stop, Timings, Usage
 from toolfinch.callers.http import Endpoint, NoAnswer, beginning, error_words
-from toolfinch.dialects import Parsed, auto
+from toolfinch.dialects import Dialect, Parsed, auto
 from toolfinch.errors import DataError, EndpointGone, UsageError
 from toolfinch.message import Message, ToolCall, call_from_openai
 from toolfinch.message import to_openai as message_to_openai
@@ -49,14 +49,16 @@ class OpenAICaller:
         dialect: str = "",
         timeout_s: float = TIMEOUT_S,
         retries: int = 4,
+        api_key: str | None = None,
     ) -> None:
         """`model` empty: the endpoint is asked, and must serve exactly one.
 
         `dialect`: how to read calls that the endpoint left in its text; `auto` tries all, empty reads none.
-        `timeout_s` is for one reply, its `retries` included. Raises UsageError where nothing is at the URL.
+        `api_key` is by default what the environment variable TOOLFINCH_API_KEY holds. `timeout_s` is for one
+        reply, its `retries` included. Raises UsageError where nothing is at the URL.
         """
-        self._dialect = dialect if dialect in ("", "auto") else dialects.get(dialect)
-        key = os.environ.get(API_KEY, "none")
+        self._dialect = reads(dialect)
+        key = os.environ.get(API_KEY, "none") if api_key is None else api_key
         self._endpoint = Endpoint(base_url, key, timeout_s=timeout_s, retries=retries)
         self._base_url = base_url
         self._model = model
@@ -64,6 +66,8 @@ class OpenAICaller:
         self._failures = 0  # in a row
         self.changes: Mapping[str, str] = {}
         """Parameters that the endpoint refused, each with what is done about it: `{"seed": "left out"}`."""
+        self.served: tuple[str, ...] = ()
+        """The models that the endpoint lists; () where it lists none."""
         self._greet()
 
     @property
@@ -83,7 +87,8 @@ class OpenAICaller:
         """
         began = time.perf_counter()
         try:
-            reply = self._read(self._ask(_request(self._model, messages, tools, decoding)), tools)
+            body = self.send(request(self._model, messages, tools, decoding))
+            reply = read(body, tools, self._dialect, self._base_url)
             self._failures = 0
         except NoAnswer as error:
             self._count(error)
@@ -91,7 +96,8 @@ class OpenAICaller:
             reply = Reply(Message("assistant"), stop=stop, error=str(error))
         return msgspec.structs.replace(reply, timings=Timings(total_s=time.perf_counter() - began))
 
-    def _ask(self, request: Mapping[str, Any]) -> bytes:
+    def send(self, request: Mapping[str, Any]) -> bytes:
+        """The body of the endpoint's answer to a request. Raises NoAnswer where there is none."""
         deadline = self._endpoint.deadline()
         tried: dict[str, tuple[str, NoAnswer]] = {}
         while True:
@@ -125,45 +131,6 @@ class OpenAICaller:
         if failures >= IN_A_ROW:
             raise EndpointGone(f"{failures} requests in a row got no answer; the last: {error}") from error
 
-    def _read(self, body: bytes, tools: Sequence[Tool]) -> Reply:
-        """A completion as a reply. Raises NoAnswer for a body that is none."""
-        try:
-            completion = msgspec.json.decode(body, type=_Completion)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise self._unreadable(f"not a completion: {_instead(body) or error}") from error
-        if not completion.choices:
-            raise self._unreadable("not a completion: its list of choices is empty")
-        answer, finish = completion.choices[0].message, completion.choices[0].finish_reason
-        if finish == "error":
-            raise self._unreadable("the endpoint stopped with an error")
-        ours = completion.toolfinch or _Ours()
-        calls, unread = _calls(answer.tool_calls or [])
-        parsed = Parsed(_text(answer.content), calls, (*unread, *ours.unread))
-        read_as = ""
-        if self._dialect and tools and not parsed.calls and not parsed.unread:
-            parsed, read_as = self._read_text(parsed.content, tools)
-        usage = completion.usage or _Usage()
-        cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
-        return Reply(
-            Message("assistant", parsed.content, parsed.calls),
-            confidence=ours.confidence,
-            # Below 0 is how some say that they do not know.
-            usage=Usage(*(max(0, n or 0) for n in (usage.prompt_tokens, usage.completion_tokens, cached))),
-            stop="length" if finish == "length" else "tool_calls" if parsed.calls else "stop",
-            raw=msgspec.json.encode(answer).decode(),
-            unread=parsed.unread,
-            read_as=read_as,
-        )
-
-    def _read_text(self, text: str, tools: Sequence[Tool]) -> tuple[Parsed, str]:
-        if isinstance(self._dialect, str):
-            return auto.read(text, tools)
-        parsed = auto.parse(self._dialect, text, tools)
-        return parsed, self._dialect.name if parsed.calls else ""
-
-    def _unreadable(self, why: str) -> NoAnswer:
-        return NoAnswer(f"{self._endpoint.url}/chat/completions: {why}", "unreadable")
-
     def _greet(self) -> None:
         """Find out that somebody is there, and which model is served where none was named."""
         try:
@@ -172,16 +139,18 @@ class OpenAICaller:
             if self._model and error.trouble != "unreachable":
                 return  # an endpoint need not list its models
             raise UsageError(str(error), hint="is the server running?") from error
+        try:
+            self.served = tuple(model.id for model in msgspec.json.decode(body, type=_Listing).data)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            if self._model:
+                return
+            raise UsageError(f"{self._base_url}: does not list its models: {error}") from error
         if self._model:
             return
-        try:
-            served = [model.id for model in msgspec.json.decode(body, type=_Listing).data]
-        except (msgspec.DecodeError, UnicodeError) as error:
-            raise UsageError(f"{self._base_url}: does not list its models: {error}") from error
-        if len(served) != 1:
-            offered = ", ".join(served) or "none"
+        if len(self.served) != 1:
+            offered = ", ".join(self.served) or "none"
             raise UsageError(f"{self._base_url}: name one of its models after a # (it serves: {offered})")
-        self._model = served[0]
+        self._model = self.served[0]
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -190,9 +159,14 @@ def _message(message: Message) -> dict[str, Any]:
     return {key: value for key, value in raw.items() if key != "is_error" and value is not None}
 
 
-def _request(
-    model: str, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding
+def request(
+    model: str,
+    messages: Sequence[Message],
+    tools: Sequence[Tool],
+    decoding: Decoding,
+    schema: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
+    """The body of a request. With a `schema`, the answer's text is to be JSON of it, as far as the endpoint can."""
     request: dict[str, Any] = {
         "model": model,
         "messages": list(map(_message, messages)),
@@ -209,7 +183,66 @@ def _request(
         request["tools"] = [tool_to_openai(tool) for tool in tools]
         request["tool_choice"] = choice
         request["parallel_tool_calls"] = decoding.parallel
+    if schema is not None:
+        wanted = {"name": "answer", "strict": True, "schema": schema}
+        request["response_format"] = {"type": "json_schema", "json_schema": wanted}
     return request
+
+
+Reads = Dialect | Literal["", "auto"]
+"""How calls are read that an endpoint left in its text."""
+
+
+def reads(dialect: str) -> Reads:
+    """A dialect by its name; `auto` tries all, empty reads none. UsageError for a name that there is not."""
+    return "" if not dialect else "auto" if dialect == "auto" else dialects.get(dialect)
+
+
+def read(body: bytes, tools: Sequence[Tool], dialect: Reads, where: str) -> Reply:
+    """A completion as a reply. Raises NoAnswer for a body that is none; `where` is the endpoint's base URL."""
+    try:
+        completion = msgspec.json.decode(body, type=_Completion)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _unreadable(where, f"not a completion: {_instead(body) or error}") from error
+    if not completion.choices:
+        raise _unreadable(where, "not a completion: its list of choices is empty")
+    answer, finish = completion.choices[0].message, completion.choices[0].finish_reason
+    if finish == "error":
+        raise _unreadable(where, "the endpoint stopped with an error")
+    ours = completion.toolfinch or _Ours()
+    calls, unread = _calls(answer.tool_calls or [])
+    parsed = Parsed(_text(answer.content), calls, (*unread, *ours.unread))
+    read_as = ""
+    if dialect and tools and not parsed.calls and not parsed.unread:
+        parsed, read_as = _read_text(parsed.content, tools, dialect)
+    usage = completion.usage or _Usage()
+    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
+    return Reply(
+        Message("assistant", parsed.content, parsed.calls),
+        confidence=ours.confidence,
+        # Below 0 is how some say that they do not know.
+        usage=Usage(*(max(0, n or 0) for n in (usage.prompt_tokens, usage.completion_tokens, cached))),
+        stop="length" if finish == "length" else "tool_calls" if parsed.calls else "stop",
+        raw=msgspec.json.encode(answer).decode(),
+        unread=parsed.unread,
+        read_as=read_as,
+    )
+
+
+def _read_text(text: str, tools: Sequence[Tool], dialect: Dialect | Literal["auto"]) -> tuple[Parsed, str]:
+    if isinstance(dialect, str):
+        return auto.read(text, tools)
+    parsed = auto.parse(dialect, text, tools)
+    return parsed, dialect.name if parsed.calls else ""
+
+
+def _unreadable(where: str, why: str) -> NoAnswer:
+    return NoAnswer(f"{where.rstrip('/')}/chat/completions: {why}", "unreadable")
+
+
+def bare(body: bytes) -> bytes:
+    """A completion with nothing but what is read of it, to be kept and read again."""
+    return msgspec.json.encode(msgspec.json.decode(body, type=_Completion))
 
 
 _LEFT_OUT = "left out"
@@ -221,9 +254,13 @@ _CHANGES = {
     "parallel_tool_calls": _LEFT_OUT,
     "tool_choice": _LEFT_OUT,
     "max_tokens": _RENAMED,
+    "response_format": _LEFT_OUT,
 }
 """What is done about a parameter that an endpoint refuses. OpenAI's reasoning models take no `max_tokens` and
-only their own `temperature`; Gemini's and other strict endpoints know no `seed`."""
+only their own `temperature`; Gemini's and other strict endpoints know no `seed`; whoever asks for JSON of a schema
+says so in words too, and checks what comes."""
+_FORMAT = re.compile(r"response[_ ]format|json_schema|structured output")
+"""Names `response_format`. Endpoints that know it refuse this type of it, or what the schema says, in many words."""
 _DEFAULTS = {"tool_choice": "auto", "parallel_tool_calls": True}
 """These are changed only where they say no more than their absence does: any other value asks for something."""
 _REFUSES = re.compile(
@@ -263,6 +300,8 @@ def _refused(sent: Mapping[str, Any], error: NoAnswer, *, reads_text: bool) -> d
     # vLLM without a tool parser; with `none` it still shows the model its tools, and leaves calls in the text.
     if reads_text and "--enable-auto-tool-choice" in said and _may_change(sent, "tool_choice"):
         return {"tool_choice": _NONE}
+    if "response_format" in sent and _FORMAT.search(said):
+        return {"response_format": _LEFT_OUT}
     if not _REFUSES.search(said):
         return {}
     return {

@@ -201,10 +201,16 @@ def checked(one: Conversation) -> Conversation:
     return one
 
 
-def read_messages(raw: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
+def read_messages(raw: Sequence[Mapping[str, Any] | Message]) -> tuple[Message, ...]:
+    """Messages in the OpenAI shape, or ours already. Raises DataError, naming the message."""
     if not raw:
         raise DataError("messages: empty")
-    return tuple([from_openai(message, f"messages[{i}]") for i, message in enumerate(raw)])
+    return tuple(
+        [
+            message if isinstance(message, Message) else from_openai(message, f"messages[{i}]")
+            for i, message in enumerate(raw)
+        ]
+    )
 
 
 def read_dataset(path: Path) -> Iterator[Conversation]:

@@ -15,20 +15,20 @@ from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from toolfinch import models
 from toolfinch.data import personal
+from toolfinch.data.outcome import outcome
 from toolfinch.data.readers import log
 from toolfinch.data.readers.repeats import COPY, PREFIX
 from toolfinch.data.readers.report import Tally
 from toolfinch.dialects import chat_template
 from toolfinch.errors import ToolfinchError
 from toolfinch.example import Conversation
-from toolfinch.message import ROLES, ToolResult, canonical
+from toolfinch.message import ROLES, canonical
 from toolfinch.tool import Tool, shown
 
 TOKENIZER = "fledgling"
@@ -127,7 +127,9 @@ def inspect(path: Path, tools: Iterable[Tool] = (), *, format: str = "") -> Insp
                 used[shown(call.name)] += 1
                 texts.append(canonical(call.arguments).decode())
             if message.result is not None:
-                results.update(_outcomes(message.result))
+                results.update(
+                    ("all", outcome(message.result), *(["marked"] if message.result.is_error else []))
+                )
         words.append(_digest(one))
         text = "\n".join(texts)
         lengths.add(one, len(text))
@@ -166,51 +168,6 @@ def _digest(one: Conversation) -> int:
     """Of what was said and called, without the ids of the session and of its calls."""
     said = [(m.role, m.content, [(c.name, c.arguments) for c in m.calls]) for m in one.messages]
     return int.from_bytes(blake2b(msgspec.json.encode(said), digest_size=8).digest(), "little")
-
-
-def _outcomes(result: ToolResult) -> list[str]:
-    text = result.content.strip()
-    value: Any = text
-    if text[:1] in ("{", "[") and len(text) < 10_000:  # a longer one is not empty, and seldom an error
-        try:
-            value = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError):
-            value = text
-    found = ["all"]
-    if result.is_error:
-        found.append("marked")
-    if result.is_error or _says_failed(value):
-        found.append("failed")
-    elif text in ("", "null", "None", '""') or (value is not text and _is_empty(value)):
-        found.append("empty")
-    return found
-
-
-def _says_failed(value: Any) -> bool:
-    if isinstance(value, str):
-        return value[:40].lower().startswith(("error", "traceback (most recent", "exception"))
-    if not isinstance(value, dict):
-        return False
-    return (
-        bool(value.get("error") or value.get("errors"))
-        or value.get("isError") is True
-        or value.get("success") is False
-        or value.get("ok") is False
-        or value.get("status") in ("error", "failed", "failure")
-    )
-
-
-def _is_empty(value: Any) -> bool:
-    """A list or object without anything: `{"count": 0, "items": []}` as well as `[]`, but not `{"count": 0}`."""
-    if not isinstance(value, dict):
-        return bool(value == [])
-    held = [part for key, part in value.items() if key not in ("ok", "success", "status", "error", "errors")]
-    nothing = [part in (None, "", [], {}) for part in held]
-    return not value or (any(nothing) and all(map(_adds_nothing, held)))
-
-
-def _adds_nothing(part: Any) -> bool:
-    return part in (None, "", [], {}, 0)
 
 
 class _Sample:

@@ -48,10 +48,11 @@ def read_block(text: str, tools: Sequence[Tool], final: bool) -> Block | None:
         return None
     else:
         return resync(text, after, final)
-    return length, _read_call(text[len(OPEN) : end])
+    return length, read_call(text[len(OPEN) : end])
 
 
-def _read_call(text: str) -> ToolCall | None:
+def read_call(text: str) -> ToolCall | None:
+    """The call that is all of the text; None where it is none."""
     try:
         body = strict_json.loads(text)
         if len(body) > 2 or not set(body) <= {"name", "arguments", "parameters"}:

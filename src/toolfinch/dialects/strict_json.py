@@ -10,11 +10,17 @@ import json
 import re
 from typing import Any, Literal, NoReturn
 
+import msgspec
+
+from toolfinch.message import unique_keys
+
 _LEXEME = re.compile(
     r"(?P<plain>[ \t\r\n\w.,:+-]++)"
     r"|(?P<bracket>[{}\[\]])"
     r'|(?P<string>"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+")'
 )
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_DECODER = json.JSONDecoder()
 _OPEN_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+\\?')
 
 
@@ -52,6 +58,12 @@ def object_end(text: str, start: int, opens: str = "{") -> tuple[Literal["closed
 
 def loads(text: str) -> Any:
     """Read one JSON value. Raises ValueError for anything that is not strictly one."""
+    try:  # the quick way reads the same, but for keys that are repeated
+        value = msgspec.json.decode(text)
+        if unique_keys(text, value):
+            return value
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass
     try:
         value = json.loads(
             text, parse_constant=_not_json, parse_float=_finite, object_pairs_hook=_without_repeats
@@ -62,9 +74,21 @@ def loads(text: str) -> Any:
     return value
 
 
+def first(text: str, at: int) -> tuple[Any, int]:
+    """The object that begins at `at`, and where it ends. Raises ValueError."""
+    begin = len(text) - len(text[at:].lstrip(" \t\r\n"))
+    if text[begin : begin + 1] != "{":
+        raise ValueError("not an object")
+    try:
+        _, end = _DECODER.raw_decode(text, begin)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return loads(text[begin:end]), end
+
+
 def dumps(value: Any) -> str:
     """Write a value as chat templates' `tojson` does. Raises ValueError or TypeError for what is not JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def _not_json(constant: str) -> NoReturn:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from toolfinch.decode.engine import ContextError
 from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 from toolfinch.serve import wire
 from toolfinch.serve.stream import DONE, Chunks, event, work
+from toolfinch.serve.trace import HEADER, Trace
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -35,10 +37,11 @@ MAX_BODY = 8 << 20
 """Bytes of a request; more is a 413."""
 
 
-def create(caller: ToolCaller, *, parallel: int = 1) -> Starlette:
+def create(caller: ToolCaller, *, parallel: int = 1, trace: Trace | None = None) -> Starlette:
     """The application around one caller.
 
     `parallel`: how many requests work at once while the rest wait; a local engine does one at a time anyway.
+    `trace` is given every finished reply; `/healthz` says how many it has written and lost.
     """
     try:
         from starlette.applications import Starlette
@@ -52,19 +55,29 @@ def create(caller: ToolCaller, *, parallel: int = 1) -> Starlette:
     card = {"id": caller.name, "object": "model", "created": int(time.time()), "owned_by": "toolfinch"}
 
     async def chat(request: Request) -> Any:
-        wanted = wire.read_request(await _body(request))
+        began = datetime.now(UTC)
+        body = await _body(request)
+        wanted = wire.read_request(body)
         if wanted.model not in ("", caller.name):
             raise _unknown_model(wanted.model, caller.name)
+
+        async def finished(reply: Reply) -> None:
+            if trace is not None:
+                header = request.headers.get(HEADER, "")
+                # Not on the event loop: the disk may be slow.
+                await asyncio.to_thread(trace.add, body, header, began, caller.name, reply)
+
         items = work(caller, wanted, turns)
         first: Delta | Reply = await _unless_gone(request, anext(items) if wanted.stream else _last(items))
         if isinstance(first, Delta) or (wanted.stream and first.stop not in ("error", "context")):
             chunks = Chunks(caller.name, include_usage=wanted.include_usage)
-            return _EventStream(_events(first, items, chunks))
+            return _EventStream(_events(first, items, chunks, finished))
         await items.aclose()
         if first.stop == "context":  # of an endpoint; an engine on this machine raises it
             return _answer(_context_json(first.error), 400)
         if first.stop == "error":
             return _answer(wire.error_json(first.error, "upstream_error"), 502)
+        await finished(first)
         return _answer(wire.completion_json(first, caller.name, int(time.time())))
 
     async def models(request: Request) -> Response:
@@ -76,7 +89,8 @@ def create(caller: ToolCaller, *, parallel: int = 1) -> Starlette:
         return _answer(card)
 
     async def health(request: Request) -> Response:
-        return _answer({"status": "ok", "model": caller.name})
+        traced = {"trace": {"written": trace.written, "lost": trace.lost}} if trace is not None else {}
+        return _answer({"status": "ok", "model": caller.name, **traced})
 
     return Starlette(
         routes=[
@@ -95,9 +109,12 @@ def create(caller: ToolCaller, *, parallel: int = 1) -> Starlette:
 
 
 async def _events(
-    first: Delta | Reply, items: AsyncGenerator[Delta | Reply, None], chunks: Chunks
+    first: Delta | Reply,
+    items: AsyncGenerator[Delta | Reply, None],
+    chunks: Chunks,
+    finished: Callable[[Reply], Awaitable[None]],
 ) -> AsyncGenerator[bytes, None]:
-    """A stream that has begun can only report an error as an event."""
+    """A stream that has begun can only report an error as an event. `finished` is given a whole reply."""
     async with aclosing(items):
         yield chunks.start()
         item = first
@@ -108,6 +125,7 @@ async def _events(
             if item.stop == "error":
                 yield event(wire.error_json(item.error, "upstream_error"))
             else:
+                await finished(item)
                 yield chunks.end(item)
         except ToolfinchError as error:
             yield event(_error_json(error))

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -23,6 +24,7 @@ from toolfinch.callers.load import load
 from toolfinch.callers.local import LocalCaller
 from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 from toolfinch.serve.app import create
+from toolfinch.serve.trace import Trace
 
 REMOTE_PARALLEL = 16
 """Requests at once to a caller that only passes them on."""
@@ -40,19 +42,20 @@ def serve(
     device: str = "",
     context: int = 8192,
     n_threads: int = 0,
+    trace: Path | None = None,
 ) -> None:
-    """Serve a model until Ctrl-C or SIGTERM, which end it cleanly; all but the address is for `load`.
+    """Serve a model until Ctrl-C or SIGTERM, which end it cleanly; all but the address and `trace` is for `load`.
 
-    The port is taken before the model is loaded, so a port in use is known at once: UsageError naming it.
-    Raises what `load` raises.
+    `trace` is a file that every finished reply is appended to. It is opened, and the port taken, before the model is
+    loaded, so what is wrong with them is known at once: UsageError naming it. Raises what `load` raises.
     """
     listener = bind(host, port)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with listener:
+        with listener, _opened(trace) as written:
             caller = load(model, dialect, format=format, device=device, context=context, n_threads=n_threads)
             _say(f"serving {caller.name} at {_url(listener)}")
-            _server(caller).run(sockets=[listener])
+            _server(caller, written).run(sockets=[listener])
     except KeyboardInterrupt:
         _say("stopped")
     finally:
@@ -60,10 +63,10 @@ def serve(
 
 
 @contextlib.contextmanager
-def background(caller: ToolCaller, port: int = 0) -> Iterator[str]:
+def background(caller: ToolCaller, port: int = 0, *, trace: Path | None = None) -> Iterator[str]:
     """Serve in a thread on this machine's loopback, on a free port by default; gives the base URL."""
-    with bind("127.0.0.1", port) as listener:
-        server = _server(caller)
+    with bind("127.0.0.1", port) as listener, _opened(trace) as written:
+        server = _server(caller, written)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         url = _url(listener)
         thread.start()
@@ -100,12 +103,23 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _server(caller: ToolCaller) -> Any:
+@contextlib.contextmanager
+def _opened(path: Path | None) -> Iterator[Trace | None]:
+    trace = None if path is None else Trace(path)
+    try:
+        yield trace
+    finally:
+        if trace is not None:
+            trace.close()
+
+
+def _server(caller: ToolCaller, trace: Trace | None) -> Any:
     try:
         import uvicorn
     except ImportError as error:
         raise MissingDependency("serving needs uvicorn", hint="pip install 'toolfinch[serve]'") from error
-    app = create(caller, parallel=1 if isinstance(caller, LocalCaller) else REMOTE_PARALLEL)
+    parallel = 1 if isinstance(caller, LocalCaller) else REMOTE_PARALLEL
+    app = create(caller, parallel=parallel, trace=trace)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
     )

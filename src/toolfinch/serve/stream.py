@@ -18,6 +18,7 @@ import msgspec
 
 from toolfinch.caller import Delta, Reply, StreamingCaller, ToolCaller
 from toolfinch.errors import ToolfinchError
+from toolfinch.message import ToolCall
 from toolfinch.serve import wire
 
 DONE = b"data: [DONE]\n\n"
@@ -63,6 +64,26 @@ async def work(
 
 
 def _items(caller: ToolCaller, request: wire.Request) -> Generator[Delta | Reply, None, None]:
+    """What the caller makes, every call with an id: the same in its delta and in the whole reply."""
+    ids: list[str] = []
+
+    def with_id(call: ToolCall, place: int) -> ToolCall:
+        if place == len(ids):
+            ids.append(call.id or wire.new_id("call"))
+        return msgspec.structs.replace(call, id=ids[place])
+
+    with contextlib.closing(_made(caller, request)) as made:
+        for item in made:
+            if isinstance(item, Delta):
+                call = item.call and with_id(item.call, len(ids))
+                yield item if call is None else msgspec.structs.replace(item, call=call)
+            else:
+                calls = tuple(with_id(call, place) for place, call in enumerate(item.message.calls))
+                message = msgspec.structs.replace(item.message, calls=calls)
+                yield msgspec.structs.replace(item, message=message)
+
+
+def _made(caller: ToolCaller, request: wire.Request) -> Generator[Delta | Reply, None, None]:
     stream = getattr(caller, "stream", None)
     if stream is not None:
         streaming: StreamingCaller = caller  # type: ignore[assignment]

@@ -224,12 +224,20 @@ def new_id(kind: str) -> str:
 
 
 def call_json(call: ToolCall) -> dict[str, Any]:
-    """An entry of `tool_calls`, given an id where it has none."""
+    """An entry of `tool_calls`."""
     return {
-        "id": call.id or new_id("call"),
+        "id": call.id,
         "type": "function",
         "function": {"name": call.name, "arguments": strict_json.dumps(call.arguments)},
     }
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """An assistant's message."""
+    if not message.calls:
+        return {"role": "assistant", "content": message.content}
+    calls = [call_json(call) for call in message.calls]
+    return {"role": "assistant", "content": message.content or None, "tool_calls": calls}
 
 
 def usage_json(usage: Usage) -> dict[str, Any]:
@@ -248,11 +256,7 @@ def extra_json(reply: Reply) -> dict[str, Any]:
 
 def completion_json(reply: Reply, model: str, created: int) -> dict[str, Any]:
     """A whole `chat.completion`."""
-    message: dict[str, Any] = {"role": "assistant", "content": reply.message.content or None, "refusal": None}
-    if reply.message.calls:
-        message["tool_calls"] = [call_json(call) for call in reply.message.calls]
-    elif message["content"] is None:
-        message["content"] = ""
+    message = {**message_json(reply.message), "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reply.stop}
     return {
         "id": new_id("chatcmpl"),

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from toolfinch.data.readers import times
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.turns import Turns, listed, mapped, named
 from toolfinch.errors import DataError
@@ -39,12 +40,12 @@ def looks_like(row: Mapping[str, Any]) -> bool:
     if not isinstance(messages, list) or not messages:
         return False
     for message in messages:
-        if not isinstance(message, Mapping) or message.get("role") not in ("user", "assistant", "system"):
+        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
             return False
         if message.get("tool_calls") or message.get("function_call"):
             return False
     tools = request.get("tools")
-    schemas = [tool for tool in tools if isinstance(tool, Mapping)] if isinstance(tools, list) else []
+    schemas = [tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
     if any("function" in tool for tool in schemas):
         return False
     response = row.get("response")
@@ -52,7 +53,7 @@ def looks_like(row: Mapping[str, Any]) -> bool:
         isinstance(request.get("system"), str | list)
         or "anthropic_version" in request
         or any("input_schema" in tool for tool in schemas)
-        or (isinstance(response, Mapping) and response.get("type") == "message")
+        or (isinstance(response, dict) and response.get("type") == "message")
         or any(kind in (*CALLS, *RESULTS, *REASONING) for one in messages for kind in _kinds(one))
         or any(kind in (*CALLS, *REASONING) for kind in _kinds(row))
     )
@@ -74,7 +75,7 @@ def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterable[Session]:
                 raise DataError(f"messages[{i}].role: expected user or assistant")
             blocks(turns, said["role"], said.get("content"), f"messages[{i}].content")
         response = row.get("response")
-        if isinstance(response, Mapping):
+        if isinstance(response, dict):
             if response.get("type") != "error":
                 blocks(turns, "assistant", response.get("content"), "response.content")
         elif response is not None:
@@ -82,7 +83,7 @@ def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterable[Session]:
         elif row.get("content") is not None:
             blocks(turns, "assistant", row["content"], "content")
         given = named(row, "session_id", "conversation_id")
-        yield turns.session(given, _tools(request.get("tools")))
+        yield turns.session(given, _tools(request.get("tools")), times.of_row(row))
 
 
 def blocks(turns: Turns, role: str, content: Any, where: str) -> None:
@@ -93,6 +94,9 @@ def blocks(turns: Turns, role: str, content: Any, where: str) -> None:
     words: list[str] = []
     between = "" if role == "assistant" else "\n"  # citations cut an answer into blocks
     for i, raw in enumerate(content):
+        if type(raw) is dict and raw.get("type") == "text" and type(raw.get("text")) is str:
+            words.append(raw["text"])  # most are
+            continue
         place = f"{where}[{i}]"
         block = mapped(raw, place)
         kind = block.get("type")
@@ -112,7 +116,7 @@ def blocks(turns: Turns, role: str, content: Any, where: str) -> None:
 
 def _request(row: Mapping[str, Any]) -> Mapping[str, Any]:
     for key in ("request", "params", "body"):
-        if isinstance(row.get(key), Mapping):
+        if isinstance(row.get(key), dict):
             return row[key]  # type: ignore[no-any-return]
     return row
 
@@ -136,8 +140,6 @@ def _tools(raw: Any) -> list[Any] | None:
 def _kinds(message: Mapping[str, Any]) -> list[Any]:
     content = message.get("content")
     found = (
-        [part.get("type") for part in content if isinstance(part, Mapping)]
-        if isinstance(content, list)
-        else []
+        [part.get("type") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     )
     return [kind for kind in found if isinstance(kind, str)]

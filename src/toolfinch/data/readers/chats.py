@@ -38,12 +38,14 @@ MEDIA = (
     "input_file",
     "video",
 )
+_PLAIN_KEYS = {"role", "content", "parts", "tool_call_id"}
+_OPENING = frozenset("{[")
 _MESSAGE_KEYS = {"role", "content", "parts", "tool_calls", "toolCalls", "additional_kwargs", "kwargs"}
 
 
 def decoded(raw: Any) -> Any:
     """What JSON text of an object or a list holds; anything else as it is."""
-    if isinstance(raw, str) and raw.lstrip()[:1] in ("{", "["):
+    if isinstance(raw, str) and raw.lstrip()[:1] in _OPENING:
         try:
             return msgspec.json.decode(raw)
         except (msgspec.DecodeError, ValueError):
@@ -53,7 +55,10 @@ def decoded(raw: Any) -> Any:
 
 def first(raw: Mapping[str, Any], *names: str) -> Any:
     """The first of these keys that says something."""
-    return next((raw[name] for name in names if raw.get(name) is not None), None)
+    for name in names:
+        if (found := raw.get(name)) is not None:
+            return found
+    return None
 
 
 def text_of(raw: Any) -> str:
@@ -65,7 +70,7 @@ def text_of(raw: Any) -> str:
     if isinstance(raw, list) and raw:
         if all(_is_text(part) for part in raw):
             return "".join(first(part, "text", "content") for part in raw)
-        if any(isinstance(part, Mapping) and part.get("type") in MEDIA for part in raw):
+        if any(isinstance(part, dict) and part.get("type") in MEDIA for part in raw):
             raise DataError("a tool's result that is not text")
     return msgspec.json.encode(raw).decode()
 
@@ -75,7 +80,7 @@ def messages(raw: Any, role: str = "user") -> list[Chat]:
     raw = decoded(raw)
     if raw is None:
         return []
-    if isinstance(raw, str | Mapping):
+    if isinstance(raw, str | dict):
         return message(raw, role)
     if not isinstance(raw, list):
         raise DataError("messages that are neither a list nor text")
@@ -89,7 +94,7 @@ def messages(raw: Any, role: str = "user") -> list[Chat]:
 def sent_messages(raw: Any) -> list[Chat]:
     """What a model was sent, from a request (with Anthropic's `system`, Responses' `instructions`), messages or text."""
     raw = decoded(raw)
-    if not isinstance(raw, Mapping) or (_MESSAGE_KEYS | {"type"}) & raw.keys():
+    if not isinstance(raw, dict) or (_MESSAGE_KEYS | {"type"}) & raw.keys():
         return _without_definitions(raw)
     given = first(raw, "messages", "prompts", "prompt", "input")
     if given is None:
@@ -106,12 +111,14 @@ def _without_definitions(raw: Any) -> list[Chat]:
 
 def message(raw: Any, role: str = "user") -> list[Chat]:
     """One message, which may hold several results and text as well; `role` where it names none itself."""
+    if (plain := _plain(raw)) is not None:
+        return plain
     raw = decoded(raw)
     if isinstance(raw, str):
         raw = {"role": role, "content": raw}
     elif _is_pair(raw):
         raw = {"role": raw[0], "content": raw[1]}
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise DataError("a message that is not an object")
     if "role" not in raw and _is_item(raw):
         if raw["type"] in REASONING:
@@ -147,16 +154,39 @@ def message(raw: Any, role: str = "user") -> list[Chat]:
     return [*results, *([{"role": role, "content": text}] if text or not results else [])]
 
 
+def _plain(raw: Any) -> list[Chat] | None:
+    """A message of OpenAI's or OpenTelemetry's that is text alone, as most are; None for any other."""
+    if type(raw) is not dict or not raw.keys() <= _PLAIN_KEYS:
+        return None
+    role, content = raw.get("role"), raw.get("content")
+    if "parts" in raw:
+        parts = raw["parts"]
+        if type(parts) is not list or len(parts) != 1 or role == "tool" or content is not None:
+            return None
+        part = parts[0]
+        if type(part) is not dict or part.get("type") != "text" or "text" in part:
+            return None
+        content = part.get("content")
+    known = ROLES.get(role) if type(role) is str else None
+    if known is None or type(content) is not str:
+        return None
+    if known == "tool":
+        return [tool_message(content, _id(raw, "tool_call_id"))]
+    if "tool_call_id" in raw:
+        return None
+    return [{"role": known, "content": content}] if content or known != "assistant" else []
+
+
 def reply(raw: Any) -> list[Chat]:
     """What a model answered, from a message, a list of them or of its parts, a response that holds one, or text."""
     value = decoded(raw)
     if value in (None, "", []):
         return []
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for name in ("choices", "generations"):
             if isinstance(value.get(name), list):
                 return _chosen(value[name])
-        for name, kind in (("messages", list), ("message", Mapping), ("output", list)):
+        for name, kind in (("messages", list), ("message", dict), ("output", list)):
             if isinstance(value.get(name), kind):
                 return reply(value[name])
         if value.keys() == {"output"}:
@@ -166,7 +196,7 @@ def reply(raw: Any) -> list[Chat]:
     elif isinstance(value, list):
         if all(_is_part(one) for one in value):
             return message({"content": value}, "assistant")
-        if all(isinstance(one, Mapping) and isinstance(one.get("function"), Mapping) for one in value):
+        if all(isinstance(one, dict) and isinstance(one.get("function"), dict) for one in value):
             return message({"tool_calls": value}, "assistant")
         if all(_is_message(one) or isinstance(one, list) for one in value):
             return messages(value, "assistant")
@@ -179,11 +209,11 @@ def _is_item(raw: Mapping[str, Any]) -> bool:
 
 
 def _is_part(raw: Any) -> bool:
-    return isinstance(raw, Mapping) and "role" not in raw and raw.get("type") in (*TEXT, *REASONING, *CALLS)
+    return isinstance(raw, dict) and "role" not in raw and raw.get("type") in (*TEXT, *REASONING, *CALLS)
 
 
 def _is_message(raw: Any) -> bool:
-    return isinstance(raw, Mapping) and (
+    return isinstance(raw, dict) and (
         bool(_MESSAGE_KEYS & raw.keys()) or _is_item(raw) or {"type", "data"} == raw.keys()
     )
 
@@ -191,7 +221,7 @@ def _is_message(raw: Any) -> bool:
 def request_tools(raw: Any) -> list[Any] | None:
     """The tools among what was sent: beside the messages, or, as LangGraph has it, as messages of the tool role."""
     raw = decoded(raw)
-    if isinstance(raw, Mapping):
+    if isinstance(raw, dict):
         tools = decoded(first(raw, "tools", "functions"))
         if tools is not None and not isinstance(tools, list):
             raise DataError("tools that are not a list")
@@ -203,8 +233,8 @@ def request_tools(raw: Any) -> list[Any] | None:
 
 def is_tool_definition(raw: Any) -> bool:
     """Whether a message is a definition in disguise: role `tool`, its content a function."""
-    content = raw.get("content") if isinstance(raw, Mapping) and raw.get("role") == "tool" else None
-    return isinstance(content, Mapping) and content.get("type") == "function" and "function" in content
+    content = raw.get("content") if isinstance(raw, dict) and raw.get("role") == "tool" else None
+    return isinstance(content, dict) and content.get("type") == "function" and "function" in content
 
 
 def tool_run(name: str, given: Any, returned: Any, error: str | None) -> Run:
@@ -214,22 +244,22 @@ def tool_run(name: str, given: Any, returned: Any, error: str | None) -> Run:
     """
     given, returned = decoded(given), decoded(returned)
     id = ""
-    if isinstance(given, Mapping) and given.keys() == {"input"} and isinstance(given["input"], str):
+    if isinstance(given, dict) and given.keys() == {"input"} and isinstance(given["input"], str):
         inner = decoded(given["input"])
-        given = inner if isinstance(inner, Mapping) else _python(given["input"])
-    if isinstance(given, Mapping) and given.get("type") == "tool_call":
+        given = inner if isinstance(inner, dict) else _python(given["input"])
+    if isinstance(given, dict) and given.get("type") == "tool_call":
         id, given = _id(given, "id"), given.get("args")
-    elif isinstance(given, Mapping) and given.keys() == {"args", "kwargs"}:
+    elif isinstance(given, dict) and given.keys() == {"args", "kwargs"}:
         given = given["kwargs"] if not given["args"] else None
-    if isinstance(returned, Mapping) and returned.keys() == {"output"}:
+    if isinstance(returned, dict) and returned.keys() == {"output"}:
         returned = decoded(returned["output"])
     failed = error is not None
-    if isinstance(returned, Mapping):
+    if isinstance(returned, dict):
         role, body = _role(returned, "") if {"role", "type", "lc"} & returned.keys() else ("", returned)
         if role == "tool" and (id_there := _id(body, "tool_call_id")):
             id, failed, returned = id_there, failed or _failed(body), body.get("content")
     result = text_of(returned) if returned is not None else error or ""
-    return Run(name, id, given if isinstance(given, Mapping) else None, result, failed)
+    return Run(name, id, given if isinstance(given, dict) else None, result, failed)
 
 
 def _python(text: str) -> Any:
@@ -261,7 +291,7 @@ def _role(raw: Mapping[str, Any], default: str) -> tuple[str, Mapping[str, Any]]
         and raw["type"].removesuffix("MessageChunk") == "AI"
     ):
         named = "ai"
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         raise DataError("a serialised message without its fields")
     if named == "ChatMessage":
         named = body.get("role")
@@ -279,7 +309,7 @@ def _is_pair(raw: Any) -> bool:
 
 def _is_text(part: Any) -> bool:
     return (
-        isinstance(part, Mapping)
+        isinstance(part, dict)
         and part.get("type") in TEXT
         and isinstance(first(part, "text", "content"), str)
     )
@@ -287,7 +317,7 @@ def _is_text(part: Any) -> bool:
 
 def _has_results(content: Any) -> bool:
     return isinstance(content, list) and any(
-        isinstance(part, Mapping) and part.get("type") in RESULTS for part in content
+        isinstance(part, dict) and part.get("type") in RESULTS for part in content
     )
 
 
@@ -298,14 +328,14 @@ def _read(content: Any) -> tuple[str, list[Chat], list[Chat]]:
     results: list[Chat] = []
     if content is None:
         return "", calls, results
-    if isinstance(content, Mapping):
+    if isinstance(content, dict):
         content = [content]
     if isinstance(content, str):
         return content, calls, results
     if not isinstance(content, Sequence):
         raise DataError("content that is neither text nor a list of parts")
     for part in content:
-        kind = part.get("type") if isinstance(part, Mapping) else None
+        kind = part.get("type") if isinstance(part, dict) else None
         if isinstance(part, str):
             text.append(part)
         elif _is_text(part):
@@ -322,7 +352,7 @@ def _read(content: Any) -> tuple[str, list[Chat], list[Chat]]:
 def _result(part: Mapping[str, Any]) -> Chat:
     given = first(part, "response", "result", "output", "content")
     failed = _failed(part)
-    if part["type"] == "tool-result" and isinstance(given, Mapping) and {"type", "value"} <= given.keys():
+    if part["type"] == "tool-result" and isinstance(given, dict) and {"type", "value"} <= given.keys():
         failed = failed or str(given["type"]).startswith("error")  # the AI SDK's error-text, error-json
         given = given["value"]
     id = _id(part, "id", "tool_use_id", "toolCallId", "tool_call_id")
@@ -332,7 +362,7 @@ def _result(part: Mapping[str, Any]) -> Chat:
 def _listed_calls(body: Mapping[str, Any]) -> list[Chat]:
     """The calls that stand beside a message's content."""
     extra = body.get("additional_kwargs")
-    extra = extra if isinstance(extra, Mapping) else {}
+    extra = extra if isinstance(extra, dict) else {}
     raw = decoded(body.get("tool_calls") or body.get("toolCalls") or extra.get("tool_calls") or [])
     legacy = first(body, "function_call") or first(extra, "function_call")
     if body.get("invalid_tool_calls"):
@@ -345,14 +375,14 @@ def _listed_calls(body: Mapping[str, Any]) -> list[Chat]:
 
 
 def _call(raw: Any) -> Chat:
-    body = raw.get("function", raw) if isinstance(raw, Mapping) else None
-    if not isinstance(body, Mapping):
+    body = raw.get("function", raw) if isinstance(raw, dict) else None
+    if not isinstance(body, dict):
         raise DataError("a call that is not an object")
     name = first(body, "name", "toolName")
     if not isinstance(name, str) or not name:
         raise DataError("a call without a name")
     arguments = first(body, "arguments", "args", "input")
-    if not isinstance(arguments, str | Mapping | None):
+    if not isinstance(arguments, str | dict | None):
         raise DataError("a call's arguments are neither an object nor text")
     id = _id(raw, "call_id", "id", "toolCallId")
     return {
@@ -382,6 +412,6 @@ def _chosen(raw: list[Any]) -> list[Chat]:
         raw = raw[0]
     if not raw:
         return []
-    if not isinstance(raw[0], Mapping):
+    if not isinstance(raw[0], dict):
         raise DataError("a choice that is not an object")
     return reply(first(raw[0], "message", "text"))

@@ -41,6 +41,7 @@ import msgspec
 
 from toolfinch.data.readers.anthropic import REASONING, blocks
 from toolfinch.data.readers.format import Session
+from toolfinch.data.readers.times import iso
 from toolfinch.data.readers.turns import Turns, mapped, named, readable
 from toolfinch.errors import DataError
 
@@ -87,7 +88,9 @@ class _Log:
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.lines: dict[str, _Line] = {}
         for place, row in enumerate(rows):
-            uuid, parent = row.get("uuid"), named(row, "parentUuid")
+            uuid, parent = row.get("uuid"), row.get("parentUuid")
+            if not isinstance(parent, str):
+                parent = ""
             if not isinstance(uuid, str) or not uuid:
                 if row.get("type") in ("user", "assistant"):
                     raise DataError("uuid: a message without one")
@@ -97,28 +100,28 @@ class _Log:
             else:
                 self.lines[uuid] = _Line(row, parent, place)
         for line in self.lines.values():
-            above = self.lines.get(line.parent)
+            row, above = line.row, self.lines.get(line.parent)
             other = above is None or (above.row.get("isSidechain") is True) != (
-                line.row.get("isSidechain") is True
+                row.get("isSidechain") is True
             )
-            if other or line.row.get("subtype") == "compact_boundary":
+            if other or row.get("subtype") == "compact_boundary":
                 line.parent = ""
         self.written: dict[str, list[Mapping[str, Any]]] = {}
         """Blocks of each response, by `message.id`."""
         self.results: dict[str, Mapping[str, Any]] = {}
         """Blocks of results, by `tool_use_id`."""
         for uuid, line in self.lines.items():
-            content = _content(line.row)
-            parts = (
-                [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
-            )
-            if line.row.get("type") == "assistant":
-                said = parts if isinstance(content, list) else [{"type": "text", "text": content}]
-                _merge(self.written.setdefault(_response(uuid, line.row), []), said)
-            elif line.row.get("type") == "user":
-                for part in parts:
-                    if part.get("type") == "tool_result" and isinstance(part.get("tool_use_id"), str):
-                        self.results[part["tool_use_id"]] = part
+            kind, content = line.row.get("type"), _content(line.row)
+            if kind == "assistant":
+                said = content if isinstance(content, list) else [{"type": "text", "text": content}]
+                parts = [part for part in said if isinstance(part, dict)]
+                _merge(self.written.setdefault(_response(uuid, line.row), []), parts)
+            elif kind == "user" and isinstance(content, list):
+                for part in content:
+                    if isinstance(part, dict) and part.get("type") == "tool_result":
+                        id = part.get("tool_use_id")
+                        if isinstance(id, str):
+                            self.results[id] = part
 
     def leaves(self) -> dict[str, str]:
         """The last message of each context, by the first line of the context, in the order of these."""
@@ -131,7 +134,8 @@ class _Log:
                 if len(path) > len(self.lines):
                     raise DataError("parentUuid: lines that are their own parents")
             root = roots.get(path[-1], path[-1])
-            roots.update(dict.fromkeys(path, root))
+            for one in path:
+                roots[one] = root
             if line.row.get("type") in SPOKEN:
                 found[root] = uuid
         return dict(sorted(found.items(), key=lambda item: self.lines[item[0]].place))
@@ -167,30 +171,32 @@ def _session(log: _Log, root: str, leaf: str) -> Session | None:
     told: set[str] = set()
     for i, (uuid, row) in enumerate(zip(chain, rows, strict=True)):
         turns.replayed = uuid in kept
-        if row.get("type") in ("user", "assistant"):
+        kind = row.get("type")
+        if kind in ("user", "assistant"):
             mapped(row.get("message"), "message")
-        if row.get("type") == "assistant":
+        if kind == "assistant":
             response = _response(uuid, row)
             if response not in told and _is_answer(row):
                 told.add(response)
                 _answer(log, turns, response)
-        elif row.get("type") == "user" and row.get("isMeta") is not True:
+        elif kind == "user" and row.get("isMeta") is not True:
             _prompt(turns, row, rows[i + 1] if i + 1 < len(rows) else {})
-        elif row.get("type") == "attachment":
+        elif kind == "attachment":
             queued = mapped(row.get("attachment") or {}, "attachment")
             if queued.get("type") == "queued_command" and queued.get("commandMode", "prompt") == "prompt":
                 blocks(turns, "user", queued.get("prompt"), "attachment.prompt")
     id = named(first, "sessionId")
     if first.get("isSidechain") is True:
         id = f"{id}/{named(first, 'agentId') or root}"
-    return turns.session(id)
+    time = next(filter(None, (iso(row.get("timestamp")) for row in rows)), "")
+    return turns.session(id, time=time)
 
 
 def _kept(log: _Log, chain: list[str], turns: Turns) -> set[str]:
     """What a boundary kept of the context before, from head to tail, which is put into the chain behind its anchor."""
     facts = log.lines[chain[0]].row.get("compactMetadata")
-    kept = facts.get("preservedSegment") if isinstance(facts, Mapping) else None
-    if not isinstance(kept, Mapping):
+    kept = facts.get("preservedSegment") if isinstance(facts, dict) else None
+    if not isinstance(kept, dict):
         return set()
     head, anchor, tail = (named(kept, f"{place}Uuid") for place in ("head", "anchor", "tail"))
     segment = log.upwards(tail, head)[::-1] if tail in log.lines else []
@@ -207,7 +213,8 @@ def _answer(log: _Log, turns: Turns, response: str) -> None:
     said = log.written[response]
     blocks(turns, "assistant", said, "message.content")
     results = [log.results[id] for block in said if (id := named(block, "id")) in log.results]
-    blocks(turns, "user", results, "message.content")
+    if results:
+        blocks(turns, "user", results, "message.content")
 
 
 def _prompt(turns: Turns, row: Mapping[str, Any], following: Mapping[str, Any]) -> None:
@@ -252,7 +259,7 @@ def _is_answer(row: Mapping[str, Any]) -> bool:
     return (
         row.get("type") == "assistant"
         and row.get("isApiErrorMessage") is not True
-        and isinstance(message, Mapping)
+        and isinstance(message, dict)
         and message.get("model") != "<synthetic>"
     )
 
@@ -260,16 +267,16 @@ def _is_answer(row: Mapping[str, Any]) -> bool:
 def _response(uuid: str, row: Mapping[str, Any]) -> str:
     """What the lines of one response have in common."""
     message = row.get("message")
-    return (named(message, "id") if isinstance(message, Mapping) else "") or uuid
+    return (named(message, "id") if isinstance(message, dict) else "") or uuid
 
 
 def _content(row: Mapping[str, Any]) -> Any:
     message = row.get("message")
-    return message.get("content") if isinstance(message, Mapping) else None
+    return message.get("content") if isinstance(message, dict) else None
 
 
 def _opening(content: Any) -> str:
     """A message's first words."""
-    if isinstance(content, list) and content and isinstance(content[0], Mapping):
+    if isinstance(content, list) and content and isinstance(content[0], dict):
         content = content[0].get("text")
     return content.lstrip() if isinstance(content, str) else ""

@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from toolfinch.data.readers import times
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.openai_responses import ITEMS, item
 from toolfinch.data.readers.turns import Turns, listed, mapped, named, readable
@@ -51,7 +52,7 @@ CONTEXT = (
 def looks_like(row: Mapping[str, Any]) -> bool:
     """By the envelope; without one, by an item, or by the first line of an old file."""
     kind = row.get("type")
-    if isinstance(row.get("payload"), Mapping):
+    if isinstance(row.get("payload"), dict):
         return kind in LINES and "jsonrpc" not in row
     if any(key in row for key in ("messages", "uuid", "input", "output") if kind not in ITEMS):
         return False
@@ -72,6 +73,7 @@ class _File:
     def __init__(self, meta: Mapping[str, Any] | None = None) -> None:
         self.meta = meta or {}
         self.history: list[tuple[Mapping[str, Any], str]] = []
+        self.time = ""
         self.compacted = False
         self.answered = False
         """Whether the model said anything since the context began."""
@@ -107,17 +109,19 @@ class _File:
         if self.compacted:
             turns.tags["compacted"] = None
         base = self.meta.get("base_instructions")
-        given = self.meta.get("instructions") or (base.get("text") if isinstance(base, Mapping) else base)
+        given = self.meta.get("instructions") or (base.get("text") if isinstance(base, dict) else base)
         system = [turns.text(given, "instructions")]
         for i, (raw, where) in enumerate(self.history):
             turns.replayed = where == "compacted"
             if raw.get("type", "message") != "message":
-                turns.say("system", _joined(system))
+                if system:
+                    turns.say("system", _joined(system))
                 item(turns, raw, f"{where} {i}")
                 continue
             for part in _parts(raw):
                 if not _is_context(part):
-                    turns.say("system", _joined(system))
+                    if system:
+                        turns.say("system", _joined(system))
                     item(turns, part, f"{where} {i}")
                 elif system:
                     system.append(turns.text(part.get("content"), f"{where} {i}.content"))
@@ -126,7 +130,7 @@ class _File:
         turns.say("system", _joined(system))
         tools = self.meta.get("dynamic_tools")
         known = None if tools is None else listed(tools, "session_meta.dynamic_tools")
-        return turns.session(named(self.meta, "id"), known)
+        return turns.session(named(self.meta, "id"), known, self.time)
 
 
 def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
@@ -146,10 +150,12 @@ def _contexts(rows: Sequence[Mapping[str, Any]]) -> Iterator[_File]:
             if now.answered or now.wrong:
                 yield now
             now = _File(payload)
+            now.time = times.of_row(row) or times.of_row(payload)
             continue
         if kind == "compacted" and (now.answered or now.wrong):
             yield now
-            now.wrong = None
+            now.wrong, now.time = None, ""
+        now.time = now.time or times.of_row(row)
         try:
             now.take(kind, payload)
         except DataError as error:
@@ -161,7 +167,7 @@ def _contexts(rows: Sequence[Mapping[str, Any]]) -> Iterator[_File]:
 def _line(row: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
     """What a line is, in the words of today's files."""
     payload = row.get("payload")
-    if isinstance(payload, Mapping):
+    if isinstance(payload, dict):
         return row.get("type"), payload
     if "payload" in row:
         raise DataError("payload: expected an object")
@@ -175,7 +181,7 @@ def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     content = message.get("content")
     if message.get("role") != "user" or not isinstance(content, list):
         return [message]
-    if not any(_is_context({**message, "content": [part]}) for part in content):
+    if len(content) == 1 or not any(_is_context({**message, "content": [part]}) for part in content):
         return [message]
     return [{**message, "content": [part]} for part in content]
 
@@ -185,7 +191,7 @@ def _is_context(message: Mapping[str, Any]) -> bool:
     if message.get("role") in ("developer", "system"):
         return True
     content = message.get("content")
-    if isinstance(content, list) and content and isinstance(content[0], Mapping):
+    if isinstance(content, list) and content and isinstance(content[0], dict):
         content = content[0].get("text")
     return message.get("role") == "user" and isinstance(content, str) and content.lstrip().startswith(CONTEXT)
 

@@ -34,11 +34,16 @@ RESPONSE = "<tool_response>"
 
 
 class Turn(NamedTuple):
-    where: str
+    place: int
+    """In the list; -1 beside it."""
     role: Role
     value: Any
     raw: Mapping[str, Any]
     """All of it, with keys that few dialects have."""
+
+    @property
+    def where(self) -> str:
+        return f"conversations[{self.place}]" if self.place >= 0 else "system"
 
     def text(self) -> str:
         """Raises DataError where it is not text."""
@@ -51,13 +56,12 @@ def turns(row: Mapping[str, Any]) -> list[Turn]:
     """Raises DataError naming the turn for a role that is not known, and for an empty conversation."""
     found = []
     for i, raw in enumerate(_listed(row.get("conversations"))):
-        where = f"conversations[{i}]"
-        if not isinstance(raw, Mapping):
-            raise DataError(f"{where}: expected an object, got {type(raw).__name__}")
+        if not isinstance(raw, dict):
+            raise DataError(f"conversations[{i}]: expected an object, got {type(raw).__name__}")
         role = _role(raw)
         if role is None:
-            raise DataError(f"{where}: the role is not one of {', '.join(ROLES)}")
-        found.append(Turn(where, role, _value(raw), raw))
+            raise DataError(f"conversations[{i}]: the role is not one of {', '.join(ROLES)}")
+        found.append(Turn(i, role, _value(raw), raw))
     if not found:
         raise DataError("conversations: empty")
     return found
@@ -67,7 +71,7 @@ def family(row: Mapping[str, Any]) -> Family:
     """Whose layout a row has; "" where it is none of the three. Never raises."""
     said: dict[Role, list[str]] = {role: [] for role in ROLES.values()}
     try:
-        listed = [raw for raw in _listed(row.get("conversations")) if isinstance(raw, Mapping)]
+        listed = [raw for raw in _listed(row.get("conversations")) if isinstance(raw, dict)]
     except DataError:
         return ""
     if not listed or not {"from", "role"} & set(listed[0]):
@@ -103,7 +107,7 @@ def _value(raw: Mapping[str, Any]) -> Any:
 def _listed(conversations: Any) -> Sequence[Any]:
     if isinstance(conversations, list):
         return conversations
-    if isinstance(conversations, Mapping):
+    if isinstance(conversations, dict):
         roles, values = conversations.get("from"), conversations.get("value")
         if isinstance(roles, list) and isinstance(values, list) and len(roles) == len(values):
             return [{"from": role, "value": value} for role, value in zip(roles, values, strict=True)]

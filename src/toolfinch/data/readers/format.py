@@ -12,14 +12,15 @@ from typing import Any, Protocol
 import msgspec
 
 from toolfinch.example import Mark
+from toolfinch.message import Message
 
 
 class Session(msgspec.Struct, frozen=True):
     """One session, or as much of it as a log's row holds."""
 
-    messages: Sequence[Mapping[str, Any]]
-    """OpenAI chat messages: `role`, `content`, `tool_calls`, `tool_call_id`, `name`; and our `is_error`, true
-    where the log says that a tool failed."""
+    messages: Sequence[Mapping[str, Any] | Message]
+    """Ours, or OpenAI chat messages: `role`, `content`, `tool_calls`, `tool_call_id`, `name`; and our `is_error`,
+    true where the log says that a tool failed."""
     id: str = ""
     """The log's own name for it; empty where it gives none."""
     tools: Sequence[Any] | None = None
@@ -30,6 +31,8 @@ class Session(msgspec.Struct, frozen=True):
     """Where the log itself says that the session came from; empty: its file and row."""
     marks: Mapping[int, Mark] = {}
     """By index in `messages`."""
+    time: str = ""
+    """When it began, as `times.iso` gives it; empty where the log does not say."""
 
 
 class Format(Protocol):

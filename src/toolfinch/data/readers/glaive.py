@@ -41,6 +41,10 @@ _QUOTED = re.compile(
 _APOSTROPHE = re.compile(r"(?<!\\)((?:\\\\)*)\\'")
 
 
+_TWO_WAYS = re.compile(r"['\\\r\n]")
+"""Without these a Python string says what stands in it."""
+
+
 def looks_like(row: Mapping[str, Any]) -> bool:
     chat = row.get("chat")
     return (
@@ -92,16 +96,13 @@ def read_system(text: str) -> tuple[str, list[Any] | None]:
     if at < 0:
         return text, []
     tools = []
-    said, rest = text[:at], text[at:].strip()
-    while rest:
-        state, end = strict_json.object_end(rest, 0)
+    said = text[:at]
+    while text[at:].strip():
         try:
-            if state != "closed":
-                raise ValueError("no object")
-            tools.append(strict_json.loads(rest[:end]))
+            tool, at = strict_json.first(text, at)
         except ValueError as error:
             raise DataError("system: the functions are not JSON objects one after the other") from error
-        rest = rest[end:].strip()
+        tools.append(tool)
     return _OFFER.sub(".", said).strip(), tools
 
 
@@ -119,29 +120,30 @@ def _ended(text: str) -> str:
 
 
 def _read_call(text: str) -> ToolCall:
+    quoted = _QUOTED.fullmatch(text)
+    if quoted is not None:
+        return call(quoted["name"], _arguments(quoted["text"], quoted["inside"]))
     try:
         whole = [strict_json.loads(text)]
-    except ValueError:
-        whole = []
-    if whole:
-        return read_calls(whole)[0]
-    quoted = _QUOTED.fullmatch(text)
-    if quoted is None:
-        raise DataError("a call that is not JSON with its arguments in single quotes")
-    return call(quoted["name"], _arguments(quoted["text"], quoted["inside"]))
+    except ValueError as error:
+        raise DataError("a call that is not JSON with its arguments in single quotes") from error
+    return read_calls(whole)[0]
 
 
 def _arguments(text: str, inside: str) -> Any:
     """What is in the quotes, in the one way or the other."""
     readings = []
-    for reading in (_APOSTROPHE.sub(r"\1'", inside), _unquoted(text)):
+    ways = [_APOSTROPHE.sub(r"\1'", inside)]
+    if _TWO_WAYS.search(inside):
+        ways.append(_unquoted(text))
+    for reading in ways:
         try:
             readings.append(strict_json.loads(reading) if reading.strip() else {})
         except ValueError:
             continue
     if not readings:
         raise DataError("a call's arguments cannot be read inside of their quotes")
-    if any(strict_json.dumps(one) != strict_json.dumps(readings[0]) for one in readings):
+    if any(strict_json.dumps(one) != strict_json.dumps(readings[0]) for one in readings[1:]):
         raise DataError("a call's arguments can be read in two ways")
     return readings[0]
 

@@ -19,7 +19,6 @@ scratch pads stay in the text of their turn.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,8 +32,8 @@ from toolfinch.data.readers.transcript import (
     session_id,
     several,
 )
-from toolfinch.dialects.hermes import read_block
-from toolfinch.dialects.tagged import CLOSE, END_THINK, OPEN, THINK
+from toolfinch.dialects.hermes import read_block, read_call
+from toolfinch.dialects.tagged import CLOSE, END_THINK, OPEN, THINK, Block
 from toolfinch.errors import DataError
 from toolfinch.message import ToolCall
 
@@ -47,7 +46,7 @@ _INSTRUCTIONS = (
     "You may call one or more functions",
     "Here are the available tools",
 )
-_RESULT = re.compile(rf"{RESPONSE}(.*?)(?:</tool_response>|\Z)", re.DOTALL)
+_CLOSE_RESPONSE = "</tool_response>"
 _WRAPPED = {"name", "content", "tool_call_id", "is_error"}
 
 
@@ -106,7 +105,7 @@ def read_turn(text: str) -> tuple[str, list[ToolCall]]:
     said, calls = [text[:at]], list[ToolCall]()
     while (begin := text.find(OPEN, at)) >= 0:
         said.append(text[at:begin])
-        length, call = read_block(text[begin:], (), True) or (len(text) - begin, None)
+        length, call = _plain(text[begin:]) or read_block(text[begin:], (), True) or (len(text) - begin, None)
         at = begin + length
         if call is not None:
             calls.append(call)
@@ -116,12 +115,27 @@ def read_turn(text: str) -> tuple[str, list[ToolCall]]:
     return "".join(part if part.strip() else "" for part in said).strip(), calls
 
 
+def _plain(text: str) -> Block | None:
+    """A block that is JSON up to the first closing tag, as most are: found many times quicker."""
+    end = text.find(CLOSE)
+    if end < 0:
+        return None
+    call = read_call(text[len(OPEN) : end])
+    return None if call is None else (end + len(CLOSE), call)
+
+
 def _results(text: str, told: Transcript, *, failed: bool) -> None:
-    found = _RESULT.findall(text)
+    found: list[str] = []
+    outside, at = "", 0
+    while (begin := text.find(RESPONSE, at)) >= 0:
+        outside += text[at:begin]
+        end = text.find(_CLOSE_RESPONSE, begin)
+        found.append(text[begin + len(RESPONSE) : end if end >= 0 else None])
+        at = end + len(_CLOSE_RESPONSE) if end >= 0 else len(text)
     if not found:
         told.result(text, is_error=failed)
         return
-    if _RESULT.sub("", text).strip():
+    if (outside + text[at:]).strip():
         raise DataError(f"a tool's turn has text outside of {RESPONSE}")
     for body in found:
         for one in _wrapped(body) or [{"content": body.strip()}]:
@@ -141,5 +155,5 @@ def _wrapped(text: str) -> list[Mapping[str, Any]]:
         found = several(text)
     except ValueError:
         return []
-    whole = all(isinstance(one, Mapping) and "content" in one and set(one) <= _WRAPPED for one in found)
+    whole = all(isinstance(one, dict) and "content" in one and set(one) <= _WRAPPED for one in found)
     return found if whole else []

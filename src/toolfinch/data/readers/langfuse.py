@@ -36,6 +36,7 @@ from toolfinch.data.readers.chats import (
 )
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.steps import Request, Run
+from toolfinch.data.readers.times import iso
 from toolfinch.errors import DataError
 
 NAME = "langfuse"
@@ -56,7 +57,7 @@ TYPES = (
 def looks_like(row: Mapping[str, Any]) -> bool:
     inner = row.get("observations")
     if isinstance(inner, list) and inner:
-        return all(isinstance(one, Mapping) and _is_observation(one) for one in inner)
+        return all(isinstance(one, dict) and _is_observation(one) for one in inner)
     return _is_observation(row)
 
 
@@ -66,7 +67,7 @@ def _is_observation(row: Mapping[str, Any]) -> bool:
 
 def key(row: Mapping[str, Any]) -> str:
     trace = row.get("trace")
-    for one in (row, trace if isinstance(trace, Mapping) else {}):
+    for one in (row, trace if isinstance(trace, dict) else {}):
         if session := first(one, "session_id", "sessionId"):
             return str(session) if isinstance(session, str | int) else ""
     for one in _observations(row):
@@ -84,7 +85,7 @@ def _observations(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     inner = row.get("observations")
     if inner is None:
         return [row]
-    return [one for one in inner if isinstance(one, Mapping)] if isinstance(inner, list) else []
+    return [one for one in inner if isinstance(one, dict)] if isinstance(inner, list) else []
 
 
 def _session(rows: Sequence[Mapping[str, Any]]) -> list[Session]:
@@ -119,7 +120,8 @@ def _request(one: Mapping[str, Any]) -> Request:
     calls = _calls(one)
     if calls and not any(said.get("tool_calls") for said in answer):
         answer += messages({"role": "assistant", "content": None, "tool_calls": calls})
-    return Request(sent_messages(given), answer, request_tools(given) or _definitions(one))
+    time = iso(first(one, "start_time", "startTime"))
+    return Request(sent_messages(given), answer, request_tools(given) or _definitions(one), time)
 
 
 def _calls(one: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -131,7 +133,7 @@ def _calls(one: Mapping[str, Any]) -> list[dict[str, Any]]:
     calls = []
     for i, call in enumerate(raw):
         call = decoded(call)
-        if not isinstance(call, Mapping):
+        if not isinstance(call, dict):
             raise DataError("a call that is not an object")
         calls.append({**({"name": names[i]} if i < len(names) else {}), **call})
     return calls
@@ -142,12 +144,12 @@ def _definitions(one: Mapping[str, Any]) -> list[Any] | None:
     raw = decoded(first(one, "tool_definitions", "toolDefinitions"))
     if isinstance(raw, list):
         return [decoded(tool) for tool in raw] or None
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         return None
     tools: list[Any] = []
     for name, text in raw.items():
         fields = decoded(text)
-        if not isinstance(fields, Mapping):
+        if not isinstance(fields, dict):
             tools.append(name)
             continue
         parameters = decoded(fields.get("parameters")) or None

@@ -26,6 +26,7 @@ from toolfinch.data.readers import steps
 from toolfinch.data.readers.chats import decoded, first, reply, request_tools, sent_messages, tool_run
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.steps import Request, Run
+from toolfinch.data.readers.times import iso
 from toolfinch.errors import DataError
 
 NAME = "langsmith"
@@ -50,11 +51,11 @@ def _metadata(row: Mapping[str, Any]) -> Mapping[str, Any]:
         with steps.guarded():
             extra = decoded(row.get("extra"))
             found = decoded(
-                (extra.get("metadata") if isinstance(extra, Mapping) else None) or row.get("metadata")
+                (extra.get("metadata") if isinstance(extra, dict) else None) or row.get("metadata")
             )
     except DataError:  # nested too deeply; `sessions` says so
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterable[Session]:
@@ -90,16 +91,16 @@ def _start(row: Mapping[str, Any]) -> int | None:
 
 def _has_messages(row: Mapping[str, Any]) -> bool:
     inputs, outputs = decoded(row.get("inputs")), decoded(row.get("outputs"))
-    return all(
-        isinstance(one, Mapping) and isinstance(one.get("messages"), list) for one in (inputs, outputs)
-    )
+    return all(isinstance(one, dict) and isinstance(one.get("messages"), list) for one in (inputs, outputs))
 
 
 def _request(row: Mapping[str, Any]) -> Request:
     inputs, extra = decoded(row.get("inputs")), decoded(row.get("extra"))
-    parameters = extra.get("invocation_params") if isinstance(extra, Mapping) else None
-    tools = request_tools(parameters) if isinstance(parameters, Mapping) else None
-    return Request(sent_messages(inputs), reply(row.get("outputs")), tools or request_tools(inputs))
+    parameters = extra.get("invocation_params") if isinstance(extra, dict) else None
+    tools = request_tools(parameters) if isinstance(parameters, dict) else None
+    return Request(
+        sent_messages(inputs), reply(row.get("outputs")), tools or request_tools(inputs), iso(_start(row))
+    )
 
 
 def _run(row: Mapping[str, Any]) -> Run:

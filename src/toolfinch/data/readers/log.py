@@ -10,30 +10,33 @@ message, and one session: for Responses and MCP all rows that name none. Left ou
 from __future__ import annotations
 
 import importlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from toolfinch.data import dataset
 from toolfinch.data.readers.format import Format, Session
 from toolfinch.data.readers.grouped import Groups
-from toolfinch.data.readers.repeats import REASONS, Beginnings
+from toolfinch.data.readers.repeats import NEVER, REASONS, Beginnings
 from toolfinch.data.readers.report import ReadReport, Tally
 from toolfinch.data.readers.rows import decode, rows
+from toolfinch.data.readers.times import written
 from toolfinch.errors import DataError, SchemaError, UsageError
 from toolfinch.example import Conversation
+from toolfinch.message import Message
 from toolfinch.tool import Tool
 
 FORMATS = {
     name: f"toolfinch.data.readers.{name}"
     for name in (
+        "toolfinch_trace",
         "openai_chat",
         "openai_responses",
         "anthropic",
@@ -137,6 +140,7 @@ def conversations(
     tally.repaired = lists.repairs
     with SpooledTemporaryFile(HELD, prefix="toolfinch-") as spill:
         beginnings = Beginnings()
+        numbers = array("Q")
         before = b""  # the tools of the last one; most have the same
         for number, session in _sessions(path, format_of(tally.format), tally):
             try:
@@ -144,17 +148,20 @@ def conversations(
                     raise session
                 offered = _encoded(session.tools)
                 one = _conversation(path, number, session, lists.read(offered))
-                bare = msgspec.structs.replace(one, tools=())
-                entry = _Entry(number, bare, UNSET if offered == before else msgspec.Raw(offered))
-                spill.write(_encoded(entry) + b"\n")
-                beginnings.add(one, named=session.id != "")
+                said = [_encoded(message) for message in one.messages]
+                rest = _encoded(msgspec.structs.replace(one, tools=(), messages=()))
             except (DataError, SchemaError) as error:
                 if strict:
                     raise DataError(f"{path}:{number}: {error}", hint=error.hint) from error
                 tally.skip(number, error)
-            else:
+                continue
+            beginnings.add(one, said, named=session.id != "")
+            numbers.append(number)
+            if offered != before:
+                spill.write(_TOOLS + offered + b"\n")
                 before = offered
-        repeated = beginnings.repeated()
+            spill.write(b"[%b,[%b]]\n" % (rest, b",".join(said)))
+        repeated, began = beginnings.repeated()
         del beginnings  # it may be large
         if not len(repeated):
             first = tally.report().skipped[0]
@@ -162,33 +169,38 @@ def conversations(
         spill.seek(0)
         tally.missing_schemas.update(dict.fromkeys(lists.without_schema, 0))
         seen: Counter[int] = Counter()  # by hash: there may be millions
-        for why, line in zip(repeated, spill, strict=True):
-            entry = _ENTRY.decode(line)
-            if entry.tools is not UNSET:
-                before = bytes(entry.tools)
+        for number, why, time, line in zip(numbers, repeated, began, _spilled(spill), strict=True):
             if why:
-                tally.skip(entry.number, REASONS[why])
+                tally.skip(number, REASONS[why])
                 continue
-            one = entry.one
+            text, offered = line
+            one, messages = _SPILLED.decode(text)
             seen[hash(one.id)] += 1
             times = seen[hash(one.id)]
-            name = f"{one.id}#{times}" if times > 1 else one.id
-            one = msgspec.structs.replace(one, id=name, tools=lists.read(before))
+            one = msgspec.structs.replace(
+                one,
+                id=f"{one.id}#{times}" if times > 1 else one.id,
+                tools=lists.read(offered),
+                messages=messages,
+                time="" if time == NEVER else written(int(time)),
+            )
             tally.keep(one)
             yield one
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    """A conversation between the two passes."""
-
-    number: int
-    one: Conversation
-    """Without its tools."""
-    tools: msgspec.Raw | UnsetType = UNSET
-    """Those of the entry before where there are none."""
+_TOOLS = b"tools "
+_SPILLED = msgspec.json.Decoder(tuple[Conversation, tuple[Message, ...]])
+"""A line between the two passes: a conversation without its tools and messages, and the messages."""
 
 
-_ENTRY = msgspec.json.Decoder(_Entry)
+def _spilled(spill: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Each line of a conversation, and the JSON of its tools."""
+    offered = b""
+    for line in spill:
+        if line.startswith(_TOOLS):
+            offered = line[len(_TOOLS) : -1]
+        else:
+            yield line, offered
 
 
 def _encoded(value: Any) -> bytes:
@@ -253,6 +265,7 @@ def _conversation(path: Path, number: int, session: Session, tools: tuple[Tool, 
             source=session.source or f"{path.name}:{number}",
             tags=session.tags,
             marks=dict(session.marks),
+            time=session.time,
         )
     )
 

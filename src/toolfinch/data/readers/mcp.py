@@ -25,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from toolfinch.data.readers import times
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.turns import Turns, as_json, listed, mapped, named, readable
 from toolfinch.errors import DataError
@@ -52,6 +53,7 @@ class _Connection:
 
     def __init__(self, session: str = "") -> None:
         self.session = session
+        self.time = ""
         self.turns = Turns(whole=True)
         self.turns.tags["without:user"] = None
         self.turns.replayed = True
@@ -69,7 +71,7 @@ class _Connection:
             self.calls += 1
         elif method == "tools/list" and id:
             params = message.get("params")
-            self.asked[id] = "page" if isinstance(params, Mapping) and params.get("cursor") else "list"
+            self.asked[id] = "page" if isinstance(params, dict) and params.get("cursor") else "list"
         elif method is None and id in self.asked:
             self.answer(id, message)
 
@@ -77,16 +79,16 @@ class _Connection:
         """A response; that to another request of the same id, the other side's, is passed over."""
         result, error = message.get("result"), message.get("error")
         if self.asked[id] == "call":
-            if isinstance(error, Mapping):
+            if isinstance(error, dict):
                 said = error.get("message")
                 text = said if isinstance(said, str) else as_json(error, "tools/call: error")
                 self.turns.result(id, text, "tools/call", is_error=True)
-            elif isinstance(result, Mapping) and _is_result(result):
+            elif isinstance(result, dict) and _is_result(result):
                 text = self._text(result)
                 self.turns.result(id, text, "tools/call", is_error=result.get("isError") is True)
             else:
                 return
-        elif isinstance(result, Mapping) and "tools" in result:
+        elif isinstance(result, dict) and "tools" in result:
             tools: dict[str, Mapping[str, Any]] = {}
             if self.asked[id] == "page":
                 tools |= self.tools or {}
@@ -94,7 +96,7 @@ class _Connection:
                 tool = mapped(one, f"tools/list: tools[{i}]")
                 tools[named(tool, "name")] = tool
             self.tools = tools
-        elif not isinstance(error, Mapping):
+        elif not isinstance(error, dict):
             return
         del self.asked[id]
 
@@ -106,7 +108,7 @@ class _Connection:
             inner = part.get("resource")
             if (
                 part.get("type") == "resource"
-                and isinstance(inner, Mapping)
+                and isinstance(inner, dict)
                 and isinstance(inner.get("text"), str)
             ):
                 parts.append(inner["text"])
@@ -120,7 +122,7 @@ class _Connection:
         if self.wrong is not None:
             raise self.wrong
         tools = None if self.tools is None else list(self.tools.values())
-        return self.turns.session(self.session, tools)
+        return self.turns.session(self.session, tools, self.time)
 
 
 def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
@@ -137,6 +139,7 @@ def _connections(rows: Sequence[Mapping[str, Any]]) -> Iterator[_Connection]:
                 if message.get("method") == "initialize":
                     yield now
                     now = _Connection(named(row, *SESSION))
+                now.time = now.time or times.of_row(row)
                 now.take(message)
         except DataError as error:
             now.wrong = now.wrong or error
@@ -155,12 +158,16 @@ def _carried(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for key in _CARRIERS:
         body = row.get(key)
+        if type(body) is dict:  # most are
+            if "jsonrpc" in body:
+                found.append(body)
+            continue
         if isinstance(body, str) and '"jsonrpc"' in body:
             try:
                 body = msgspec.json.decode(body)
             except (msgspec.DecodeError, RecursionError) as error:
                 raise DataError(f"{key}: not JSON") from error
         for one in body if isinstance(body, list) else [body]:
-            if isinstance(one, Mapping) and "jsonrpc" in one:
+            if isinstance(one, dict) and "jsonrpc" in one:
                 found.append(one)
     return found

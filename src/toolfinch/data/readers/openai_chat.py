@@ -2,7 +2,7 @@
 
 A row is a conversation, named by `session_id`, `conversation_id` or `id` where it has one of them. Read, too:
 `functions`, `function_call` and role `function`, from before November 2023, and our own keys beside them
-(`scenario`, `source`, `tags`, `services`, `marks`), so a dataset of ours is a log as well. Made from the API
+(`scenario`, `source`, `tags`, `services`, `marks`, `time`), so a dataset of ours is a log as well, and when a row was logged under any of `times.KEYS`. Made from the API
 reference of Chat Completions (platform.openai.com/docs/api-reference/chat). Left out: the model's reply where a
 log keeps it beside `messages` and not in the next row, and every other key.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from toolfinch.data import dataset
-from toolfinch.data.readers import anthropic
+from toolfinch.data.readers import anthropic, times
 from toolfinch.data.readers.format import Session
 from toolfinch.errors import DataError
 from toolfinch.example import Mark
@@ -68,6 +68,7 @@ def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
             scenario=row.scenario or "",
             source=row.source or "",
             marks=row.marks,
+            time=times.of_row(raw),
         )
 
 

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
+from toolfinch.data.readers import times
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.turns import Turns, as_json, listed, mapped, named, readable
 from toolfinch.errors import DataError
@@ -96,7 +97,9 @@ def item(turns: Turns, raw: Any, where: str) -> None:
         role = one.get("role")
         if role not in ("system", "developer", "user", "assistant"):
             raise DataError(f"{where}.role: expected user, assistant, system or developer")
-        text = turns.text(one.get("content"), f"{where}.content", between="")
+        text = one.get("content")
+        if not isinstance(text, str):
+            text = turns.text(text, f"{where}.content", between="")
         turns.say("system" if role == "developer" else role, text)
     elif kind == "function_call":
         turns.call(id, one.get("name"), one.get("arguments"), where)
@@ -147,20 +150,24 @@ def _session(rows: Sequence[Mapping[str, Any]], written: Callable[[], Mapping[st
     else:
         turns.say("system", turns.text(instructions, "instructions"))
     for one, where in told:
-        if isinstance(one, Mapping) and one.get("type") == "item_reference":
+        if isinstance(one, dict) and one.get("type") == "item_reference":
             one = written().get(named(one, "id"))
             if one is None:
                 raise DataError(f"{where}: refers to an item that the log does not hold")
         item(turns, one, where)
     request, response = _exchange(rows[-1])
     name = named(rows[-1], "session_id", "conversation_id") or _conversation(request, response)
-    return turns.session(name, tools)
+    return turns.session(name, tools, next(filter(None, map(_time, rows)), ""))
+
+
+def _time(row: Mapping[str, Any]) -> str:
+    return times.iso(_exchange(row)[1].get("created_at")) or times.of_row(row)
 
 
 def _written(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     outputs = [_exchange(row)[1].get("output") for row in rows]
     items = [one for output in outputs if isinstance(output, list) for one in output]
-    return {named(one, "id"): one for one in items if isinstance(one, Mapping)}
+    return {named(one, "id"): one for one in items if isinstance(one, dict)}
 
 
 def _links(rows: Sequence[Mapping[str, Any]]) -> dict[int, int | None]:
@@ -202,12 +209,12 @@ def _exchange(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, A
     """The request and the response of a row, wherever it has them; empty where it has none."""
     request: Any = row
     for key in ("request", "body"):
-        if isinstance(row.get(key), Mapping):
+        if isinstance(row.get(key), dict):
             request = row[key]
     response: Any = row.get("response")
-    if isinstance(response, Mapping) and isinstance(response.get("body"), Mapping):
+    if isinstance(response, dict) and isinstance(response.get("body"), dict):
         response = response["body"]
-    if not isinstance(response, Mapping):
+    if not isinstance(response, dict):
         response = row if "output" in row or row.get("object") == "response" else {}
     return request, response
 
@@ -219,17 +226,19 @@ def _said(key: str, request: Mapping[str, Any], response: Mapping[str, Any]) -> 
 
 def _conversation(request: Mapping[str, Any], response: Mapping[str, Any]) -> str:
     said = _said("conversation", request, response)
-    return named(said, "id") if isinstance(said, Mapping) else said if isinstance(said, str) else ""
+    return named(said, "id") if isinstance(said, dict) else said if isinstance(said, str) else ""
 
 
 def _output(turns: Turns, output: Any, where: str) -> tuple[str, bool]:
     """A result's text, and whether it says that it failed."""
-    if isinstance(output, Mapping):
+    if isinstance(output, str):
+        return output, False
+    if isinstance(output, dict):
         text = output.get("content")
         if not isinstance(text, str | list):
             text = as_json(output, where)
         return turns.text(text, where, between=""), output.get("success") is False
-    if isinstance(output, list) and not all(isinstance(one, Mapping) and "type" in one for one in output):
+    if isinstance(output, list) and not all(isinstance(one, dict) and "type" in one for one in output):
         return as_json(output, where), False
     return turns.text(output, where, between=""), False
 
@@ -255,4 +264,4 @@ def _tools(raw: Any) -> list[Any]:
 
 
 def _is_item(raw: Any) -> bool:
-    return isinstance(raw, Mapping) and (raw.get("type") in (*ITEMS, "message") or "role" in raw)
+    return isinstance(raw, dict) and (raw.get("type") in (*ITEMS, "message") or "role" in raw)

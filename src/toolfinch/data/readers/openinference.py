@@ -24,6 +24,7 @@ from toolfinch.data.readers.chats import decoded, first, message, tool_run
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.otlp import Span, at, level, listed
 from toolfinch.data.readers.steps import Chat, Request, Run
+from toolfinch.data.readers.times import iso
 from toolfinch.errors import DataError
 
 NAME = "openinference"
@@ -34,7 +35,7 @@ def looks_like(row: Mapping[str, Any]) -> bool:
 
 
 def key(row: Mapping[str, Any]) -> str:
-    return otlp.key(row, _named)
+    return otlp.key(row, _named, "session")
 
 
 def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterable[Session]:
@@ -61,11 +62,12 @@ def _request(span: Span) -> Request | None:
     sent = [chat for one in listed(model.get("input_messages")) for chat in _message(one)]
     replies = listed(model.get("output_messages"))
     parameters = decoded(model.get("invocation_parameters"))
-    choices = parameters.get("n") if isinstance(parameters, Mapping) else None
+    choices = parameters.get("n") if isinstance(parameters, dict) else None
     if isinstance(choices, int) and choices > 1:
         replies = replies[:1]
     reply = [chat for one in replies for chat in _message(one, "assistant")]
-    return Request(sent, reply, [_tool(one) for one in listed(model.get("tools"))] or None)
+    tools = [_tool(one) for one in listed(model.get("tools"))] or None
+    return Request(sent, reply, tools, iso(span.start))
 
 
 def _message(raw: Any, role: str = "user") -> list[Chat]:
@@ -102,14 +104,14 @@ def _tool(raw: Any) -> Any:
     fields = level(at(raw, "tool"))
     name = fields.get("name")
     schema = decoded(first(fields, "json_schema", "parameters"))
-    if isinstance(schema, Mapping) and ("function" in schema or isinstance(schema.get("name"), str)):
+    if isinstance(schema, dict) and ("function" in schema or isinstance(schema.get("name"), str)):
         return schema
-    if isinstance(schema, Mapping) and isinstance(spec := schema.get("toolSpec"), Mapping):  # Bedrock
+    if isinstance(schema, dict) and isinstance(spec := schema.get("toolSpec"), dict):  # Bedrock
         parameters = at(spec, "inputSchema", "json")
         return {"name": spec.get("name"), "description": spec.get("description"), "parameters": parameters}
     if not isinstance(name, str):
         raise DataError("a tool without a name")
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return name
     return {"name": name, "description": fields.get("description"), "parameters": schema}
 

@@ -32,6 +32,7 @@ from toolfinch.data.readers.chats import decoded, messages, text_of
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.otlp import Span, at, listed
 from toolfinch.data.readers.steps import Chat, Request, Run
+from toolfinch.data.readers.times import iso
 from toolfinch.errors import DataError
 
 NAME = "otel_genai"
@@ -45,7 +46,7 @@ def looks_like(row: Mapping[str, Any]) -> bool:
 
 
 def key(row: Mapping[str, Any]) -> str:
-    return otlp.key(row, _conversation)
+    return otlp.key(row, _conversation, "gen_ai")
 
 
 def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterable[Session]:
@@ -74,7 +75,7 @@ def _session(id: str, spans: list[Span]) -> list[Session]:
             "no span of the session holds messages", hint="OpenTelemetry records them on request only"
         )
     if not any(_parameters(tool) for request in requests for tool in request.tools or ()):
-        requests = [Request(one.sent, one.reply, _names(one.tools)) for one in requests]
+        requests = [Request(one.sent, one.reply, _names(one.tools), one.time) for one in requests]
     return steps.conversations(id, requests, runs)
 
 
@@ -86,7 +87,7 @@ def _request(span: Span, said: Mapping[str, Any]) -> Request | None:
     tools = [decoded(one) for one in listed(at(said, "tool", "definitions"))] or None
     sent, replies = decoded(at(said, "input", "messages")), decoded(at(said, "output", "messages"))
     if sent is None and replies is None:
-        return _from_events(span.events, tools)
+        return _from_events(span, tools)
     instructions = decoded(at(said, "system_instructions"))
     if isinstance(instructions, list):  # parts, without a message around them
         instructions = {"role": "system", "parts": instructions}
@@ -94,14 +95,17 @@ def _request(span: Span, said: Mapping[str, Any]) -> Request | None:
     if isinstance(replies, list) and isinstance(choices, int) and choices > 1:
         replies = replies[:1]
     return Request(
-        [*messages(instructions, "system"), *messages(sent)], messages(replies, "assistant"), tools
+        [*messages(instructions, "system"), *messages(sent)],
+        messages(replies, "assistant"),
+        tools,
+        iso(span.start),
     )
 
 
-def _from_events(events: Sequence[otlp.Event], tools: list[Any] | None) -> Request | None:
+def _from_events(span: Span, tools: list[Any] | None) -> Request | None:
     sent: list[Chat] = []
     choices: list[dict[str, Any]] = []
-    for event in events:
+    for event in span.events:
         if event.name in EVENTS:
             # authors may call themselves anything; the event says whose message it is
             sent += messages({**_body(event), "role": EVENTS[event.name]})
@@ -109,23 +113,23 @@ def _from_events(events: Sequence[otlp.Event], tools: list[Any] | None) -> Reque
             choices.append(_body(event))
     first = next((one for one in choices if str(one.get("index", 0)) == "0"), None)
     if first is None:
-        return Request(sent, (), tools) if sent else None
+        return Request(sent, (), tools, iso(span.start)) if sent else None
     given = first.get("message", first)
     inner = decoded(given)
-    if isinstance(inner, Mapping) and {"content", "tool_calls"} & (fields := _fields(inner)).keys():
+    if isinstance(inner, dict) and {"content", "tool_calls"} & (fields := _fields(inner)).keys():
         said: Any = {"tool_calls": first.get("tool_calls"), **fields}
     elif isinstance(inner, list):
         said = {"content": inner}
     else:
         said = {"content": given if isinstance(given, str) else None, "tool_calls": first.get("tool_calls")}
-    return Request(sent, messages({**said, "role": "assistant"}), tools)
+    return Request(sent, messages({**said, "role": "assistant"}), tools, iso(span.start))
 
 
 def _body(event: otlp.Event) -> dict[str, Any]:
     """An event's fields: its attributes, or JSON in one of them."""
     fields = otlp.level(event.attributes)
     for inner in (at(fields, "gen_ai", "event", "content"), at(fields, "event", "body"), fields.get("body")):
-        if isinstance(inner := decoded(inner), Mapping):
+        if isinstance(inner := decoded(inner), dict):
             fields = {**fields, **inner}
     return _fields(fields)
 
@@ -135,7 +139,7 @@ def _fields(raw: Mapping[str, Any]) -> dict[str, Any]:
     fields = otlp.level(raw)
     if "tool_calls" in fields:
         calls = [decoded(one) for one in listed(fields["tool_calls"])]
-        fields["tool_calls"] = [otlp.level(one) if isinstance(one, Mapping) else one for one in calls]
+        fields["tool_calls"] = [otlp.level(one) if isinstance(one, dict) else one for one in calls]
     return fields
 
 
@@ -146,20 +150,20 @@ def _run(span: Span, said: Mapping[str, Any]) -> Run:
     return Run(
         name if isinstance(name, str) else "",
         id if isinstance(id, str) else "",
-        arguments if isinstance(arguments, Mapping) else None,
+        arguments if isinstance(arguments, dict) else None,
         text_of(result) if result is not None else span.error or "",
         span.error is not None,
     )
 
 
 def _parameters(tool: Any) -> Any:
-    function = tool.get("function", tool) if isinstance(tool, Mapping) else {}
-    return function.get("parameters") if isinstance(function, Mapping) else None
+    function = tool.get("function", tool) if isinstance(tool, dict) else {}
+    return function.get("parameters") if isinstance(function, dict) else None
 
 
 def _names(tools: Sequence[Any] | None) -> list[Any] | None:
     """Definitions without parameters as names."""
     if not tools:
         return None
-    functions = [tool.get("function", tool) if isinstance(tool, Mapping) else tool for tool in tools]
-    return [one.get("name", one) if isinstance(one, Mapping) else one for one in functions]
+    functions = [tool.get("function", tool) if isinstance(tool, dict) else tool for tool in tools]
+    return [one.get("name", one) if isinstance(one, dict) else one for one in functions]

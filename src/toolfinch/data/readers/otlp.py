@@ -42,14 +42,14 @@ class Span(msgspec.Struct, frozen=True):
     """Why it failed, which may be empty; None where it did not."""
 
 
-def spans(row: Mapping[str, Any]) -> list[Span]:
-    """The spans of a row. Raises DataError."""
+def spans(row: Mapping[str, Any], heads: tuple[str, ...] = ()) -> list[Span]:
+    """The spans of a row, with no attributes but those whose names begin so. Raises DataError."""
     with steps.guarded():
         batches = first(row, "resourceSpans", "resource_spans")
         if batches is None:
-            return [_span(row)]
+            return [_span(row, heads)]
         return [
-            _span(one)
+            _span(one, heads)
             for batch in _objects(batches)
             for scope in _objects(first(batch, "scopeSpans", "scope_spans"))
             for one in _objects(scope.get("spans"))
@@ -102,10 +102,13 @@ def by_session(
         raise failed
 
 
-def key(row: Mapping[str, Any], named: Callable[[Span], str]) -> str:
-    """The one session of a row's spans; empty where there are several, or none can be read."""
+def key(row: Mapping[str, Any], named: Callable[[Span], str], *heads: str) -> str:
+    """The one session of a row's spans; empty where there are several, or none can be read.
+
+    `heads` are the first parts of the attributes that `named` looks at.
+    """
     try:
-        groups = _grouped(spans(row), named)
+        groups = _grouped(spans(row, heads), named)
     except DataError:
         return ""
     return next(iter(groups)) if len(groups) == 1 else ""
@@ -123,24 +126,31 @@ def level(raw: Any) -> dict[str, Any]:
     """One level of an object whose keys may be paths: `{"a.b": 1, "a.c": 2}` is `{"a": {"b": 1, "c": 2}}`."""
     out: dict[str, Any] = {}
     opened: dict[str, dict[str, Any]] = {}
-    for path, value in raw.items() if isinstance(raw, Mapping) else ():
-        head, dot, rest = str(path).partition(".")
-        if dot:
-            if head not in opened:
-                opened[head] = dict(out[head]) if isinstance(out.get(head), Mapping) else {}
-                out[head] = opened[head]
-            opened[head][rest] = value
-        elif head in opened and isinstance(value, Mapping):
-            opened[head].update(value)
-        elif value is not None:
-            out.setdefault(head, value)
+    for path, value in raw.items() if isinstance(raw, dict) else ():
+        dot = path.find(".")  # of most keys of a trace there are thousands
+        if dot >= 0:
+            head = path[:dot]
+            inner = opened.get(head)
+            if inner is None:
+                inner = dict(out[head]) if isinstance(out.get(head), dict) else {}
+                opened[head] = out[head] = inner
+            inner[path[dot + 1 :]] = value
+        elif path in opened and isinstance(value, dict):
+            opened[path].update(value)
+        elif value is not None and path not in out:
+            out[path] = value
     return out
 
 
 def at(raw: Any, *path: str) -> Any:
     """What stands at a path, whether nested or flat; None if nothing does."""
     for name in path:
-        raw = level(raw).get(name)
+        if not isinstance(raw, dict):
+            return None
+        found, start = raw.get(name), f"{name}."
+        if dotted := {key[len(start) :]: one for key, one in raw.items() if key.startswith(start)}:
+            found = {**found, **dotted} if isinstance(found, dict) else dotted
+        raw = found
     return raw
 
 
@@ -151,7 +161,7 @@ def listed(raw: Any) -> list[Any]:
         return []
     if isinstance(raw, list):
         return raw
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise DataError("an attribute that should be a list is none")
     items = level(raw)
     if not all(name.isdecimal() and len(name) < 10 for name in items):
@@ -161,18 +171,20 @@ def listed(raw: Any) -> list[Any]:
 
 def _objects(raw: Any) -> list[Mapping[str, Any]]:
     raw = [] if raw is None else raw
-    if not isinstance(raw, list) or not all(isinstance(one, Mapping) for one in raw):
+    if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
         raise DataError("a batch that is not resourceSpans, scopeSpans and spans")
     return raw
 
 
-def _span(row: Mapping[str, Any]) -> Span:
+def _span(row: Mapping[str, Any], heads: tuple[str, ...] = ()) -> Span:
     context = row.get("context")
     if context is None:  # a data frame's
         context = {"trace_id": row.get("context.trace_id"), "span_id": row.get("context.span_id")}
     given = _attributes(row.get("attributes"))
-    columns = {str(name)[11:]: one for name, one in row.items() if str(name).startswith("attributes.")}
-    attributes = level({**given, **columns})  # once: there may be thousands
+    given |= {name[11:]: one for name, one in row.items() if name.startswith("attributes.")}
+    if heads:
+        given = {name: one for name, one in given.items() if name.startswith(heads)}
+    attributes = level(given)  # once: there may be thousands
     events = tuple(
         Event(_text(event.get("name")), _attributes(_with_body(event)))
         for event in _events(decoded(row.get("events")))
@@ -212,7 +224,7 @@ KINDS = (
 def _events(raw: Any) -> list[Mapping[str, Any]]:
     if raw is None:
         return []
-    if not isinstance(raw, list) or not all(isinstance(one, Mapping) for one in raw):
+    if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
         raise DataError("events that are not a list of objects")
     return raw
 
@@ -228,9 +240,9 @@ def _attributes(raw: Any) -> dict[str, Any]:
         return {}
     if isinstance(raw, list):
         return _pairs(raw)
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise DataError("attributes that are neither an object nor a list of keys and values")
-    return {str(name): one for name, one in raw.items() if one is not None}
+    return {name: one for name, one in raw.items() if one is not None}
 
 
 def _pairs(raw: Any) -> dict[str, Any]:
@@ -238,7 +250,7 @@ def _pairs(raw: Any) -> dict[str, Any]:
         raise DataError("keys and values that are not a list")
     out = {}
     for pair in raw:
-        if not isinstance(pair, Mapping) or not isinstance(pair.get("key"), str):
+        if not isinstance(pair, dict) or not isinstance(pair.get("key"), str):
             raise DataError("a key and value that has no key")
         if (read := value(pair.get("value"))) is not None:
             out[pair["key"]] = read
@@ -250,19 +262,19 @@ _VALUES = ("string", "int", "double", "bool", "bytes", "array", "kvlist")
 
 def value(raw: Any) -> Any:
     """An OTLP value (`{"stringValue": …}`), or what is none as it is. Integers are text in OTLP/JSON."""
-    if not isinstance(raw, Mapping) or len(raw) != 1:
+    if not isinstance(raw, dict) or len(raw) != 1:
         return raw
     [(name, inner)] = raw.items()
     kind = str(name).removesuffix("Value").removesuffix("_value")
     if kind == name or kind not in _VALUES:
         return raw
     if kind == "array":
-        items = inner.get("values") or [] if isinstance(inner, Mapping) else None
+        items = inner.get("values") or [] if isinstance(inner, dict) else None
         if not isinstance(items, list):
             raise DataError("an array value that is not a list")
         return [value(one) for one in items]
     if kind == "kvlist":
-        return _pairs(inner.get("values") or [] if isinstance(inner, Mapping) else None)
+        return _pairs(inner.get("values") or [] if isinstance(inner, dict) else None)
     if kind == "int" and isinstance(inner, str) and inner.lstrip("-").isdecimal() and len(inner) < 30:
         return int(inner)
     return inner
@@ -272,7 +284,7 @@ def _error(row: Mapping[str, Any], attributes: Mapping[str, Any], events: Sequen
     """Status 2 or ERROR, or `error.type`; the reason is the status's, or the exception's."""
     status = row.get("status")
     code, why = first(row, "status_code"), first(row, "status_message")
-    if isinstance(status, Mapping):
+    if isinstance(status, dict):
         code, why = first(status, "code", "status_code"), first(status, "message", "description")
     elif status is not None:
         code = status

@@ -1,22 +1,26 @@
 """Which sessions of a log others repeat: a log of requests holds a conversation at every length.
 
 `Beginnings` is given every session once and then says, by their place, which to leave out. It keeps eight bytes a
-message and a session, whatever the messages hold.
+message, and some more a session, whatever the messages hold.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from toolfinch.data.readers.times import seconds
 from toolfinch.example import Conversation
 
 COPY = "is a copy of an earlier row"
 PREFIX = "is repeated by a longer row"
 REASONS = ("", COPY, PREFIX)
+NEVER = np.iinfo(np.int64).max
+PIECE = 1 << 20
+"""Parts that are looked up at once."""
 
 
 class Beginnings:
@@ -25,35 +29,56 @@ class Beginnings:
     def __init__(self) -> None:
         self.wholes = array("q")
         self.parts = array("q")
+        self.counts = array("I")
+        """Parts of each session."""
+        self.times = array("q")
+        """Seconds; `NEVER` where the log does not say when."""
 
-    def add(self, one: Conversation, *, named: bool) -> None:
-        *parts, whole = digests(one, named=named)
+    def add(self, one: Conversation, said: Sequence[bytes], *, named: bool) -> None:
+        """`said` is the JSON of each of its messages."""
+        *parts, whole = digests(one, said, named=named)
         self.wholes.append(whole)
         self.parts.extend(parts)
+        self.counts.append(len(parts))
+        time = seconds(one.time)
+        self.times.append(NEVER if time is None else time)
 
-    def repeated(self) -> npt.NDArray[np.uint8]:
-        """For each session in the order given, an index into `REASONS`: why it is left out, 0 to keep it."""
-        wholes = np.frombuffer(self.wholes, np.int64)
+    def repeated(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """For each session in the order given: why it is left out, and when it began.
+
+        The first is an index into `REASONS`, 0 to keep it. The second is the earliest time of all sessions that it
+        repeats, `NEVER` where none has one.
+        """
+        wholes, of_whole = np.unique(np.frombuffer(self.wholes, np.int64), return_inverse=True)
+        why = np.full(len(of_whole), REASONS.index(COPY), np.uint8)
+        why[np.unique(of_whole, return_index=True)[1]] = 0
+        first = np.full(len(wholes), NEVER, np.int64)  # by whole
+        np.minimum.at(first, of_whole, np.frombuffer(self.times, np.int64))
+        began = first[of_whole]
+        is_part = np.zeros(len(wholes), np.bool_)
         parts = np.frombuffer(self.parts, np.int64)
-        found = np.full(len(wholes), REASONS.index(COPY), np.uint8)
-        found[np.unique(wholes, return_index=True)[1]] = 0
-        if len(parts):
-            parts.sort()  # in place: there may be many
-            at = np.minimum(np.searchsorted(parts, wholes), len(parts) - 1)
-            found[parts[at] == wholes] = REASONS.index(PREFIX)
-        return found
+        ends = np.cumsum(np.frombuffer(self.counts, np.uint32), dtype=np.int64)
+        for start in range(0, len(parts), PIECE):  # there may be many
+            piece = parts[start : start + PIECE]
+            at = np.minimum(np.searchsorted(wholes, piece), len(wholes) - 1)
+            found = np.flatnonzero(wholes[at] == piece)
+            is_part[at[found]] = True
+            longer = np.searchsorted(ends, start + found, side="right")
+            np.minimum.at(began, longer, first[at[found]])
+        why[is_part[of_whole]] = REASONS.index(PREFIX)
+        return why, began
 
 
-def digests(one: Conversation, *, named: bool) -> list[int]:
+def digests(one: Conversation, said: Sequence[bytes], *, named: bool) -> list[int]:
     """A digest of each beginning of a conversation, the shortest first; the same only within this process.
 
     A named session continues only itself, even if its system message (which may hold the time) or its tools
     change; one without a name continues any that starts with the same tools and messages.
     """
-    running = hash(one.id if named else tuple(tool.name for tool in one.tools))
+    running = hash(one.id if named else tuple([tool.name for tool in one.tools]))
     found = []
-    for message in one.messages:
+    for message, text in zip(one.messages, said, strict=True):
         if not (named and message.role == "system"):
-            running = hash((running, msgspec.json.encode(message)))
+            running = hash((running, text))
             found.append(running)
     return found or [running]

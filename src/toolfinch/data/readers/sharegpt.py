@@ -75,7 +75,7 @@ def _session(row: Mapping[str, Any]) -> Session:
     told = Transcript()
     read = turns(row)
     if row.get("system") and read[0].role != "system":
-        read.insert(0, Turn("system", "system", row["system"], {}))
+        read.insert(0, Turn(-1, "system", row["system"], {}))
     for role, run in groupby(read, lambda turn: turn.role):
         if role == "result":
             _results(list(run), told)

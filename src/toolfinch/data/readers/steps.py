@@ -44,6 +44,8 @@ class Request(msgspec.Struct, frozen=True):
     reply: Sequence[Chat] = ()
     """Empty where it failed. May begin with what was sent."""
     tools: Sequence[Any] | None = None
+    time: str = ""
+    """As `times.iso` gives it."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -104,10 +106,13 @@ def in_order(steps: Sequence[tuple[str, int | None, T]]) -> list[T]:
 class _Thread:
     """A conversation so far."""
 
-    def __init__(self, messages: list[Chat], said: list[bytes], tools: Sequence[Any] | None) -> None:
+    def __init__(
+        self, messages: list[Chat], said: list[bytes], tools: Sequence[Any] | None, time: str
+    ) -> None:
         self.messages = messages
         self.said = said
         self.tools = tools
+        self.time = time
 
 
 def conversations(id: str, requests: Sequence[Request], runs: Sequence[Run]) -> list[Session]:
@@ -133,10 +138,11 @@ def conversations(id: str, requests: Sequence[Request], runs: Sequence[Run]) -> 
             else:
                 continue
             thread.tools = request.tools or thread.tools
+            thread.time = thread.time or request.time
             break
         else:
-            threads.append(_Thread(whole, said, request.tools))
-    return [Session(_joined(thread.messages, runs), id, thread.tools) for thread in threads]
+            threads.append(_Thread(whole, said, request.tools, request.time))
+    return [Session(_joined(thread.messages, runs), id, thread.tools, time=thread.time) for thread in threads]
 
 
 def _merged(messages: Sequence[Chat]) -> list[Chat]:

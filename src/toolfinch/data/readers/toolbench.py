@@ -82,19 +82,19 @@ def _apis(text: str) -> list[Any]:
 
 
 def _without_finish(tools: list[Any]) -> list[Any]:
-    return [_modern(one) for one in tools if not (isinstance(one, Mapping) and _name(one) == FINISH)]
+    return [_modern(one) for one in tools if not (isinstance(one, dict) and _name(one) == FINISH)]
 
 
 def _name(tool: Mapping[str, Any]) -> Any:
     body = tool.get("function")
-    return body.get("name") if isinstance(body, Mapping) else tool.get("name")
+    return body.get("name") if isinstance(body, dict) else tool.get("name")
 
 
 def _modern(tool: Any) -> Any:
     """A tool without the keys that JSON Schema does not have."""
-    parameters = tool.get("parameters") if isinstance(tool, Mapping) else None
-    properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
-    if not isinstance(parameters, Mapping) or not isinstance(properties, Mapping):
+    parameters = tool.get("parameters") if isinstance(tool, dict) else None
+    properties = parameters.get("properties") if isinstance(parameters, dict) else None
+    if not isinstance(parameters, dict) or not isinstance(properties, dict):
         return tool
     schema = {key: value for key, value in parameters.items() if key != "optional"}
     schema["properties"] = {name: _example(value) for name, value in properties.items()}
@@ -102,7 +102,7 @@ def _modern(tool: Any) -> Any:
 
 
 def _example(part: Any) -> Any:
-    if not isinstance(part, Mapping) or "example_value" not in part:
+    if not isinstance(part, dict) or "example_value" not in part:
         return part
     rest = {key: value for key, value in part.items() if key != "example_value"}
     return {**rest, "examples": [part["example_value"]]}
@@ -114,7 +114,7 @@ def failed(text: str) -> bool:
         value = read_value(text)
     except ValueError:
         return _FAILED.match(text) is not None
-    return isinstance(value, Mapping) and bool(value.get("error"))
+    return isinstance(value, dict) and bool(value.get("error"))
 
 
 def _assistant(text: str, told: Transcript) -> None:

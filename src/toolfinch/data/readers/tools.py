@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def _each(raw: Any, where: str = "") -> Iterable[tuple[str, Any]]:
     if isinstance(raw, list):
         for i, item in enumerate(raw):
             yield f"{where}[{i}]", item
-    elif isinstance(raw, Mapping) and not {"name", "function"} & set(raw):
+    elif isinstance(raw, dict) and not {"name", "function"} & set(raw):
         for key, value in raw.items():
             place = f"{where}.{key}" if where else str(key)
             if isinstance(value, list):

@@ -15,7 +15,7 @@ import msgspec
 from toolfinch.dialects import strict_json
 from toolfinch.dialects.pythonic import read_value
 from toolfinch.errors import DataError
-from toolfinch.message import Message, Role, ToolCall, assistant, to_openai, tool
+from toolfinch.message import Message, Role, ToolCall, assistant, tool
 
 _CALL_KEYS = {"name", "arguments", "parameters", "id", "type", "index", "function"}
 
@@ -24,31 +24,27 @@ class Transcript:
     """Messages as they are told. Calls without an id get `call_1`, `call_2`, … in their order."""
 
     def __init__(self) -> None:
+        self.messages: list[Message] = []
         self.waiting: list[ToolCall] = []
         """Calls of the assistant's last turn that have no result yet."""
-        self._told: list[Message] = []
         self._ids: set[str] = set()
         self._made = 0
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        return [to_openai(one, arguments="object") for one in self._told]
 
     def say(self, role: Role, text: str) -> None:
         """A turn of the system, the user, or an assistant that calls nothing."""
         self.waiting = []
-        self._told.append(Message(role, text))
+        self.messages.append(Message(role, text))
 
     def call(self, text: str, calls: Sequence[ToolCall]) -> None:
         """An assistant's turn that calls. Right behind another of its own it is the same turn."""
         said = text
         earlier: tuple[ToolCall, ...] = ()
-        if self._told and self._told[-1].role == "assistant":
-            last = self._told.pop()
+        if self.messages and self.messages[-1].role == "assistant":
+            last = self.messages.pop()
             said, earlier = "\n".join(part for part in (last.content, text) if part), last.calls
         self._ids.update(one.id for one in calls)
         named = [msgspec.structs.replace(one, id=one.id or self._new_id()) for one in calls]
-        self._told.append(assistant(said, *earlier, *named))
+        self.messages.append(assistant(said, *earlier, *named))
         self.waiting = [*(self.waiting if earlier else ()), *named]
 
     def result(self, text: str, name: Any = "", id: Any = "", *, is_error: bool = False) -> None:
@@ -61,7 +57,7 @@ class Transcript:
         fits = [one for one in self.waiting if (one.id == given if given else one.name == named)]
         call = next(iter(fits or (self.waiting if not given else [])), ToolCall("", {}, given))
         self.waiting = [one for one in self.waiting if one is not call]
-        self._told.append(tool(text, call.id, named or call.name, is_error=is_error))
+        self.messages.append(tool(text, call.id, named or call.name, is_error=is_error))
 
     def _new_id(self) -> str:
         self._made += 1
@@ -86,7 +82,10 @@ def call(name: Any, arguments: Any, id: Any = "") -> ToolCall:
         arguments = {}
     if not isinstance(arguments, dict):
         raise DataError(f"a call's arguments are no object: {type(arguments).__name__}")
-    as_text(arguments)  # what cannot be written again is no call
+    try:
+        msgspec.json.encode(arguments)
+    except RecursionError as error:  # what cannot be written again is no call
+        raise DataError("a value that JSON cannot hold") from error
     return ToolCall(name, arguments, str(id) if isinstance(id, str | int) else "")
 
 
@@ -107,8 +106,8 @@ def read_calls(value: Any) -> list[ToolCall]:
 
 
 def _call(value: Any) -> ToolCall:
-    body = value.get("function", value) if isinstance(value, Mapping) else None
-    if not isinstance(body, Mapping):
+    body = value.get("function", value) if isinstance(value, dict) else None
+    if not isinstance(body, dict):
         raise DataError("a call is no object")
     if not (set(value) <= _CALL_KEYS and set(body) <= _CALL_KEYS):
         raise DataError("a call has keys beside its name and arguments")
@@ -126,7 +125,7 @@ def read_tools(value: Any) -> list[Any] | None:
         return None
     try:
         found = _listed(value) if isinstance(value, str) else value
-        found = [found] if isinstance(found, Mapping) else found
+        found = [found] if isinstance(found, dict) else found
         if not isinstance(found, list):
             raise DataError(f"tools: expected a list, got {type(found).__name__}")
         found = [
@@ -134,7 +133,7 @@ def read_tools(value: Any) -> list[Any] | None:
         ]
     except ValueError as error:
         raise DataError("tools: neither JSON nor a Python literal") from error
-    if not all(isinstance(one, Mapping | str) for one in found):
+    if not all(isinstance(one, dict | str) for one in found):
         raise DataError("tools: one is neither an object nor a name")
     return found
 
@@ -164,11 +163,8 @@ def _one_after_the_other(text: str) -> list[Any]:
     found = []
     at = 0
     while text[at:].strip():
-        state, end = strict_json.object_end(text, at)
-        if state != "closed":
-            raise ValueError("not objects alone")
-        found.append(strict_json.loads(text[at:end]))
-        at = end
+        value, at = strict_json.first(text, at)
+        found.append(value)
     return found
 
 

@@ -68,9 +68,9 @@ class Turns:
         """A call of the assistant's open turn; returns its id, which is made where the log has none."""
         if not isinstance(name, str) or not name:
             raise DataError(f"{where}: a call without a name")
-        if not isinstance(arguments, str | Mapping | None):
+        if not isinstance(arguments, str | dict | None):
             raise DataError(f"{where}: a call's arguments are neither an object nor text")
-        known = named({"id": id}, "id") or self._new_id()
+        known = _id(id) or self._new_id()
         function = {"name": name, "arguments": {} if arguments is None else arguments}
         one = {"id": known, "type": "function", "function": function}
         calls = self._open().setdefault("tool_calls", [])
@@ -84,7 +84,7 @@ class Turns:
 
     def result(self, id: Any, content: str, where: str, *, is_error: bool = False) -> None:
         """What a call returned."""
-        known = named({"id": id}, "id")
+        known = _id(id)
         if not known:
             raise DataError(f"{where}: a result without the id of its call")
         message: dict[str, Any] = {"role": "tool", "tool_call_id": known, "content": content}
@@ -101,7 +101,14 @@ class Turns:
             return content or ""
         if not isinstance(content, list):
             raise DataError(f"{where}: expected text or a list of parts, got {type(content).__name__}")
-        return between.join([self.part(part, f"{where}[{i}]") for i, part in enumerate(content)])
+        return between.join(
+            [
+                part["text"]
+                if type(part) is dict and part.get("type") in TEXT and type(part.get("text")) is str
+                else self.part(part, f"{where}[{i}]")
+                for i, part in enumerate(content)
+            ]
+        )
 
     def part(self, part: Any, where: str) -> str:
         """The text of one part of content."""
@@ -124,7 +131,7 @@ class Turns:
         self.tags[f"without:{kind}"] = None
         return f"[{kind}]"
 
-    def session(self, id: str = "", tools: Sequence[Any] | None = None) -> Session:
+    def session(self, id: str = "", tools: Sequence[Any] | None = None, time: str = "") -> Session:
         """Raises DataError where nothing was said."""
         messages: list[dict[str, Any]] = []
         marks: dict[int, Mark] = {}
@@ -135,7 +142,7 @@ class Turns:
             messages += self._results.get(i, {}).values()
         if not messages:
             raise DataError("there are no messages")
-        return Session(messages, id, tools, tuple(self.tags), marks=marks)
+        return Session(messages, id, tools, tuple(self.tags), marks=marks, time=time)
 
     def _open(self) -> dict[str, Any]:
         """The assistant's turn that goes on: the last one, if nothing came back to it yet."""
@@ -198,7 +205,7 @@ def listed(value: Any, where: str) -> list[Any]:
 
 def mapped(value: Any, where: str) -> Mapping[str, Any]:
     """An object. Raises DataError for anything else."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise DataError(f"{where}: expected an object, got {type(value).__name__}")
     return value
 
@@ -206,9 +213,12 @@ def mapped(value: Any, where: str) -> Mapping[str, Any]:
 def named(row: Mapping[str, Any], *keys: str) -> str:
     """What the first of these keys with a name or a number in it says; "" where none has one."""
     for key in keys:
-        value = row.get(key)
-        if type(value) is int and abs(value) < 1 << 64:
-            return str(value)
-        if isinstance(value, str) and value:
-            return value
+        if found := _id(row.get(key)):
+            return found
     return ""
+
+
+def _id(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) is int and abs(value) < 1 << 64 else ""

@@ -22,7 +22,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from toolfinch.data.readers.format import Session
 from toolfinch.data.readers.transcript import Transcript, read_calls, read_tools, session_id
@@ -34,6 +37,7 @@ NAME = "xlam"
 _ANY = ("any", "callable", "datetime", "date", "time")
 _ARRAYS = ("list", "array", "sequence", "iterable")
 _OBJECTS = ("dict", "object", "mapping", "defaultdict")
+_RAW = msgspec.json.Decoder(list[msgspec.Raw])
 _DEFAULT = re.compile(r"\bdefault(?:s to|\s*[:=])?\s*(.+)")
 
 
@@ -53,7 +57,7 @@ def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterable[Session]:
 def _session(row: Mapping[str, Any]) -> Session:
     if not isinstance(row.get("query"), str):
         raise DataError("query: expected text")
-    tools = [_tool(one) for one in read_tools(row.get("tools")) or []]
+    tools = _tools(row.get("tools"))
     answers = row.get("answers")
     if not answers or (isinstance(answers, str) and answers.strip() in ("", "[]")):
         raise DataError("answers: there are none")
@@ -63,15 +67,34 @@ def _session(row: Mapping[str, Any]) -> Session:
     return Session(told.messages, session_id(row), tools)
 
 
+def _tools(raw: Any) -> list[Any]:
+    """The tools as JSON Schema. Rows share them one by one, in ever new lists, so each text is read once."""
+    if isinstance(raw, str):
+        try:
+            return [_tool_of(bytes(one).decode()) for one in _RAW.decode(raw)]
+        except (msgspec.MsgspecError, ValueError):
+            pass  # Python's literals, or one behind the other
+    return [_tool(one) for one in read_tools(raw) or []]
+
+
+@lru_cache(maxsize=4096)
+def _tool_of(text: str) -> Any:
+    """Raises ValueError for JSON that is no tool: `read_tools` says why."""
+    value = read_value(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return _tool(value)
+
+
 def _tool(raw: Any) -> Any:
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         return raw
-    if isinstance(raw.get("function"), Mapping):
+    if isinstance(raw.get("function"), dict):
         return {**raw, "function": _tool(raw["function"])}
     parameters = raw.get("parameters")
-    if not isinstance(parameters, Mapping) or isinstance(parameters.get("type"), str):
+    if not isinstance(parameters, dict) or isinstance(parameters.get("type"), str):
         return raw
-    if not all(isinstance(part, Mapping) for part in parameters.values()):
+    if not all(isinstance(part, dict) for part in parameters.values()):
         raise DataError("tools: a parameter is no object")
     read = {name: parameter(part) for name, part in parameters.items()}
     schema = {
@@ -111,6 +134,7 @@ def _first(written: str) -> tuple[str, str]:
     return written.strip(), ""
 
 
+@lru_cache(maxsize=4096)
 def _top(text: str) -> tuple[dict[str, Any], bool]:
     """A type's JSON Schema, and whether it may be left out, which is what `Optional[X]` means here."""
     try:
