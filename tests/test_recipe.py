@@ -9,20 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolfinch import recipe as recipes
+from toolfinch.data.build_recipe import BuildRecipe
 from toolfinch.errors import RecipeError, UsageError
 from toolfinch.train.base import BaseRecipe
 from toolfinch.train.job import TrainRecipe
 from toolfinch.train.sft import Lora, Sft
 
-KINDS = {"fledgling": BaseRecipe, "fledgling_2": BaseRecipe, "fledgling_3": BaseRecipe}
+KINDS = {
+    "fledgling": BaseRecipe,
+    "fledgling_2": BaseRecipe,
+    "fledgling_3": BaseRecipe,
+    "assistant-data": BuildRecipe,
+    "sgd-data": BuildRecipe,
+}
+VERBS = {BaseRecipe: "pretrain", TrainRecipe: "train", BuildRecipe: "data build"}
 
 
 @pytest.mark.parametrize("path", sorted(recipes.PACKAGED.glob("*.toml")), ids=lambda p: p.stem)
 def test_packaged_recipes_load_and_name_their_command(path: Path) -> None:
     kind = KINDS.get(path.stem, TrainRecipe)
     recipes.load(path, kind)
-    verb = "pretrain" if kind is BaseRecipe else "train"
-    assert path.read_text().startswith(f"# toolfinch {verb} {path.stem} ")
+    assert f"toolfinch {VERBS[kind]} {path.stem} " in path.read_text().splitlines()[0]
 
 
 @given(

@@ -49,3 +49,7 @@ class EndpointGone(ToolfinchError):
 
 class ParityError(ToolfinchError):
     """An exported model does not do what the model that it came from does; nothing was shipped."""
+
+
+class GateError(ToolfinchError):
+    """Something real was found in what was to be released; nothing was. The message says how many, and where first."""

@@ -7,10 +7,12 @@ known of every row, some bytes each, and no more. What is written is there as a 
 
 from __future__ import annotations
 
-import os
-import shutil
+import functools
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,19 +21,34 @@ from toolfinch import recipe as recipes
 from toolfinch.artifact import write_atomically
 from toolfinch.data import build_recipe, dataset, lengths, runner, spool
 from toolfinch.data import split as splitting
+from toolfinch.data.anonymize import anonymize
+from toolfinch.data.anonymize.entity import Entity, read_roster
+from toolfinch.data.anonymize.gate import Gate, read_allowed
+from toolfinch.data.anonymize.known import Known
+from toolfinch.data.anonymize.leaks import Report
+from toolfinch.data.anonymize.release import released
 from toolfinch.data.build_recipe import BuildRecipe
 from toolfinch.data.card import Card, Log, Side
-from toolfinch.data.curate import quality, repeats
+from toolfinch.data.curate import decontaminate
+from toolfinch.data.curate import stages as curate
 from toolfinch.data.funnel import Funnel, Step, step
 from toolfinch.data.readers import log
 from toolfinch.data.readers.report import ReadReport, Tally
 from toolfinch.data.readers.tools import read_tools
-from toolfinch.data.stage import Stage, each, filtered
+from toolfinch.data.stage import Change, Facts, Stage, together
+from toolfinch.data.taught import Asked, extended, keep_bill, relabelled
+from toolfinch.data.teacher.bill import Bill
 from toolfinch.data.work import Task, Work, code_digest, stamp
-from toolfinch.errors import DataError
+from toolfinch.errors import DataError, UsageError
 from toolfinch.example import Conversation
 from toolfinch.tool import Tool
 
+KNOWN = "known.json"
+"""In the folder of finished steps: the real tokens that the gate has to look for."""
+BILL = "bill.json"
+LEDGER = "ledger.sqlite"
+"""Stays with the dataset: a later build pays for nothing that is in it."""
+HIDDEN = "(a name that the gate stops)"
 WORK = ".work"
 """Of the output folder: what a build that is under way has finished."""
 SIDES = ("train", "validation", "test")
@@ -91,17 +108,39 @@ class _Plan:
         self.tools: tuple[Tool, ...] = read_tools(Path(recipe.tools)) if recipe.tools else ()
         self.count = lengths.Longest(recipe.base, recipe.dialect or "")
         lengths.check(recipe.base, recipe.dialect or "")
-        splitting.check(recipe.split.fractions)
+        splitting.check(recipe.split.fractions, recipe.split.by)
+        self.key = b""
+        self.roster: tuple[Entity, ...] = ()
+        self.allow: frozenset[str] = frozenset()
+        if said := recipe.anonymize:
+            self.key = build_recipe.read_key(said)
+            self.roster = tuple(read_roster(Path(said.roster))) if said.roster else ()
+            self.allow = read_allowed(Path(said.allow)) if said.allow else frozenset()
+        elif recipe.ask:
+            raise UsageError(
+                "ask: a teacher sees only what is anonymized, and there is no [anonymize]",
+                hint="add the table; it needs a key, and a roster if there is one",
+            )
+        if recipe.relabel and not recipe.ask:
+            raise UsageError("relabel: there is nobody to ask: no [ask]")
         self.work = Work(out / WORK)
 
     def tasks(self) -> list[Task]:
         said = self.recipe
         logs = [stamp(path) for path in self.logs]
         tasks = [Task("read", [logs, said.format, self.tools, said.strict], self._read, keep=True)]
-        curating = msgspec.json.encode([said.max_tokens, said.base, said.dialect]).decode()
+        if said.anonymize:
+            secret = hashlib.sha256(b"toolfinch build\0" + self.key).hexdigest()
+            inputs = [said.anonymize, secret, self.roster, sorted(self.allow)]
+            tasks.append(Task("anonymize", inputs, self._anonymize, keep=True))
+        curating = msgspec.json.encode([said.curate, said.max_tokens, said.base, said.dialect]).decode()
         for stages in runner.passes(self._curating()):
             names = [stage.name for stage in stages]
             tasks.append(Task(names[0], [curating, names], self._pass(stages)))
+        if said.relabel:
+            tasks.append(Task("relabel", [said.ask, said.relabel], self._relabel))
+        if said.synthesize:
+            tasks.append(Task("synthesize", [said.ask, said.synthesize], self._synthesize))
         return tasks
 
     def _read(self, _: Sequence[Path], folder: Path) -> tuple[list[Path], list[Step]]:
@@ -138,26 +177,86 @@ class _Plan:
             self.watcher.report(reports[-1])
         self.watcher.part("read", len(self.logs), len(self.logs))
 
-    def _curating(self) -> list[Stage]:
+    def _anonymize(self, parts: Sequence[Path], folder: Path) -> tuple[list[Path], list[Step]]:
+        said = self.recipe.anonymize
+        assert said is not None
+        stage = anonymize.stage(
+            self.key,
+            self.roster,
+            allow=self.allow,
+            shift_dates=said.shift_dates,
+            ner=Path(said.ner) if said.ner else None,
+        )
+
+        def decide(facts: Facts) -> Change:
+            known = anonymize.known(facts, self.roster)
+            write_atomically(self.work.folder / KNOWN, msgspec.json.encode(known))
+            return stage.decide(facts)
+
+        assert stage.look is not None
+        return self._pass([together(stage.name, stage.look, decide)])(parts, folder)
+
+    @functools.cached_property
+    def _gate(self) -> Gate | None:
+        if not self.recipe.anonymize:
+            return None
+        known = msgspec.json.decode((self.work.folder / KNOWN).read_bytes(), type=tuple[Known, ...])
+        return Gate(known, self.key, self.allow)
+
+    def _asked(self) -> Asked:
+        assert self.recipe.ask is not None and self._gate is not None
+        return Asked(self.recipe.ask, self.recipe.base, self.out / LEDGER, self._gate)
+
+    def _relabel(self, parts: Sequence[Path], folder: Path) -> tuple[list[Path], list[Step]]:
+        assert self.recipe.relabel is not None
+        with self._asked() as teachers:
+            made, steps = relabelled(parts, folder, teachers, self.recipe.relabel)
+            keep_bill(self.work.folder / BILL, teachers.bill())
+        return self._told(made, steps, parts)
+
+    def _synthesize(self, parts: Sequence[Path], folder: Path) -> tuple[list[Path], list[Step]]:
+        how = self.recipe.synthesize
+        assert how is not None
         most = self.recipe.max_tokens
-        return [
-            each("trim", quality.trim),
-            repeats.stage(),
-            filtered("ends properly", quality.ends_properly),
-            filtered("calls fit their schemas", quality.calls_fit),
-            filtered(f"at most {most} tokens", quality.at_most(most, self.count)),
-        ]
+        if not self.recipe.ask:
+            return self._told(*extended(parts, folder, self.tools, how, None, self.count, most), parts)
+        with self._asked() as teachers:
+            made, steps = extended(parts, folder, self.tools, how, teachers, self.count, most)
+            keep_bill(self.work.folder / BILL, teachers.bill())
+        return self._told(made, steps, parts)
+
+    def _told(
+        self, made: list[Path], steps: list[Step], parts: Sequence[Path]
+    ) -> tuple[list[Path], list[Step]]:
+        """Hands on what a step made, after telling of it. Raises DataError where nothing is left."""
+        for one in steps:
+            self.watcher.line(one)
+            if not one.rows_out and not made:
+                raise self._nothing_left(one, parts)
+        return made, steps
+
+    def _curating(self) -> list[Stage]:
+        said = self.recipe
+        return curate.stages(said.curate, self._suites(), self.tools, said.max_tokens, self.count)
+
+    def _suites(self) -> dict[str, tuple[str, ...]]:
+        """What evaluation suites say, by their names."""
+        from toolfinch.evaluate import suite as suites  # it reads data, so not at the top
+
+        texts = {}
+        for name in self.recipe.curate.decontaminate:
+            plain, given, folder = name.partition("=")
+            opened = suites.open(plain, Path(folder) if given else None)
+            texts[opened.name] = decontaminate.texts_of(opened)
+        return texts
 
     def _pass(
         self, stages: Sequence[Stage]
     ) -> Callable[[Sequence[Path], Path], tuple[list[Path], list[Step]]]:
         def make(parts: Sequence[Path], folder: Path) -> tuple[list[Path], list[Step]]:
             made, steps = runner.run(stages, parts, folder, self.runner, self.watcher.part)
-            for one in steps:
-                self.watcher.line(one)
-                if not one.rows_out:
-                    raise self._nothing_left(one, parts)
-            return made, steps
+            left = [part for part in made if part.stat().st_size]
+            return self._told(left, steps, parts)
 
         return make
 
@@ -170,32 +269,31 @@ class _Plan:
         )
 
     def release(self, parts: Sequence[Path], funnel: Funnel, name: str) -> Built:
-        """Write everything into a new folder beside the output's files, then put it in their place."""
-        fresh = self.out / f".{os.getpid()}.tmp"
-        fresh.mkdir()
-        try:
-            sides = self._write_sides(fresh, parts)
-            card = self._card(sides, funnel, name)
-            write_atomically(fresh / "card.md", card.to_markdown().encode())
-            write_atomically(fresh / "card.json", msgspec.json.format(msgspec.json.encode(card)))
-            write_atomically(fresh / "funnel.md", funnel.to_markdown().encode())
-            _write_dropped(fresh / "dropped.jsonl", funnel)
-            recipes.save(
-                self.recipe, fresh / "recipe.toml", f"{_command(self.out / 'recipe.toml', self.out)}"
-            )
-            for side in set(SIDES) - sides.keys():  # what an earlier run left could be trained on by now
-                (self.out / f"{side}.jsonl").unlink(missing_ok=True)
-            for path in sorted(fresh.iterdir()):
-                path.replace(self.out / path.name)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-        return Built({side: self.out / f"{side}.jsonl" for side in sides}, card)
+        """Write everything; it is in its place once it has passed the gate as a whole, or not at all."""
+        made: list[Card] = []
+
+        def write(fresh: Path) -> list[Path]:
+            card = self._card(self._write_sides(fresh, parts), funnel, name)
+            made.append(card)
+            (fresh / "card.md").write_text(card.to_markdown(), encoding="utf-8")
+            (fresh / "card.json").write_bytes(msgspec.json.format(msgspec.json.encode(card)))
+            (fresh / "funnel.md").write_text(card.funnel.to_markdown(), encoding="utf-8")
+            (fresh / "dropped.jsonl").write_bytes(self._dropped(funnel))
+            (fresh / "recipe.toml").write_text(self._saved_recipe(), encoding="utf-8")
+            return sorted(fresh.iterdir())
+
+        released(self.out, write, self._gate)
+        sides = made[0].sides
+        for side in set(SIDES) - sides.keys():  # what an earlier run left could be trained on by now
+            (self.out / f"{side}.jsonl").unlink(missing_ok=True)
+        return Built({side: self.out / f"{side}.jsonl" for side in sides}, made[0])
 
     def _write_sides(self, folder: Path, parts: Sequence[Path]) -> dict[str, Side]:
         said = self.recipe.split
-        looks = self.runner(runner.Look(splitting.look), parts)
+        look = functools.partial(splitting.look, templates=said.templates)
+        looks = self.runner(runner.Look(look), parts)
         facts = dict(sorted(fact for found in looks for fact in found))
-        side_of = splitting.sides(facts, said.fractions, seed=said.seed)
+        side_of = splitting.sides(facts, said.fractions, seed=said.seed, by=said.by)
         written: dict[str, Side] = {}
         for name in SIDES:
             if name not in side_of.values():
@@ -204,7 +302,7 @@ class _Plan:
             path = folder / f"{name}.jsonl"
             rows = (one for one in spool.read_all(parts) if side_of[one.id] == name)
             dataset.write_dataset(path, side.counted(rows))
-            side.sha256 = artifact.sha256(path)
+            side.sha256, side.size = artifact.sha256(path), path.stat().st_size
         return written
 
     def _card(self, sides: dict[str, Side], funnel: Funnel, name: str) -> Card:
@@ -212,12 +310,12 @@ class _Plan:
         steps = tuple(msgspec.structs.replace(step, dropped=()) for step in funnel.steps)
         return Card(
             name=name,
-            command=_command(Path("recipe.toml"), Path("FOLDER")),
+            command="toolfinch data build recipe.toml --out FOLDER",
             version=__version__,
             code=code_digest()[:16],
             logs=tuple(
                 Log(
-                    Path(one.source).name,
+                    self._shown(Path(one.source).name),
                     one.format,
                     one.rows,
                     one.read,
@@ -230,19 +328,56 @@ class _Plan:
             funnel=Funnel(steps),
             base=self.recipe.base,
             max_tokens=self.recipe.max_tokens,
-            anonymized=False,
+            anonymized=self._gate is not None,
+            gate=_looked_for(self._gate, sides) if self._gate else "",
+            teachers=self._bill(sides),
         )
 
+    def _bill(self, sides: Mapping[str, Side]) -> str:
+        path = self.work.folder / BILL
+        if not self.recipe.ask or not path.is_file():
+            return ""
+        labels: Counter[str] = Counter()
+        for side in sides.values():
+            labels.update(side.labels)
+        bill = msgspec.json.decode(path.read_bytes(), type=Bill)
+        return msgspec.structs.replace(bill, agreement=dict(labels)).to_markdown()
 
-def _command(recipe: Path, out: Path) -> str:
-    return f"toolfinch data build {recipe} --out {out}"
+    def _shown(self, text: str) -> str:
+        """A path or a file's name for the card: not where the log's owner wrote a name into it."""
+        return HIDDEN if self._gate and self._gate.check(text) else text
+
+    def _dropped(self, funnel: Funnel) -> bytes:
+        """One line for each row that was dropped: its id, or its file and row, the step and the reason."""
+        rows = []
+        for made in funnel.steps:
+            for one in made.dropped:
+                path, _, row = one.id.rpartition(":")
+                id = f"{self._shown(path)}:{row}" if made.name == "read" else one.id
+                rows.append(msgspec.json.encode({"id": id, "step": made.name, "reason": one.reason}) + b"\n")
+        return b"".join(rows)
+
+    def _saved_recipe(self) -> str:
+        def shown(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: shown(part) for key, part in value.items()}
+            if isinstance(value, list | tuple):
+                return [shown(part) for part in value]
+            return self._shown(value) if isinstance(value, str) else value
+
+        text = recipes.to_toml(shown(msgspec.to_builtins(self.recipe)))
+        return f"# toolfinch data build recipe.toml --out FOLDER\n{text}"
 
 
-def _write_dropped(path: Path, funnel: Funnel) -> None:
-    """One line for each row that was dropped: its id, the step and the reason."""
-    rows: list[Mapping[str, str]] = [
-        {"id": one.id, "step": step.name, "reason": one.reason}
-        for step in funnel.steps
-        for one in step.dropped
-    ]
-    write_atomically(path, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+def _looked_for(gate: Gate, sides: Mapping[str, Side]) -> str:
+    """What the card says of the gate. It is written before the gate is asked; if it does not pass, it is not kept."""
+    blind = Counter(one.kind for one in gate.spellings.blind)
+    looked = Report(
+        files=len(sides),
+        rows=sum(side.conversations for side in sides.values()),
+        size=sum(side.size for side in sides.values()),
+        known=gate.known,
+        spellings=gate.spellings.size,
+        blind=dict(blind),
+    )
+    return looked.to_markdown()

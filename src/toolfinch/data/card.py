@@ -24,6 +24,8 @@ class Side(msgspec.Struct):
     calls: int = 0
     sha256: str = ""
     """Of the file."""
+    size: int = 0
+    """Of the file, bytes."""
     kinds: Counter[str] = msgspec.field(default_factory=Counter)
     """Decisions by what is expected: call, say, ask, decline."""
     scenarios: Counter[str] = msgspec.field(default_factory=Counter)
