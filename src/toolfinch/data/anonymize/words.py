@@ -125,9 +125,14 @@ def _of_names(entity: Entity, variants: dict[str, str]) -> Iterator[tuple[str, i
     """(word, role) of its names; how a word is spelled out is added to `variants`."""
     for name in entity.names:
         words = name_words(name, entity.kind)
-        kept = frozenset() if all(bare(word) in _IN_NAMES for word in words) else _IN_NAMES
+        last = len(words) - 1
+        none_says = all(bare(word) in _IN_NAMES for word in words)
         for place, word in enumerate(words):
             role = min(place, 1) if entity.kind == "person" else 2
+            named = none_says or (
+                entity.kind == "person" and place in (0, last)
+            )  # Van, Das and Sas are names, too
+            kept = frozenset() if named else _IN_NAMES
             for part, other in zip(forms._parts(word), forms._parts(spelled_out(word)), strict=False):
                 if _is_word(part, kept):
                     yield part, role
