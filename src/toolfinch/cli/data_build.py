@@ -43,14 +43,18 @@ def build(recipe: BuildRecipe, out: Path, name: str, *, on_ray: bool = False, ad
     from toolfinch.cli.watch_build import Shown
     from toolfinch.data.build import build as run_build
 
-    with Shown() as watcher:
-        if on_ray:
-            from toolfinch.data.on_ray import OnRay
+    try:
+        with Shown() as watcher:
+            if on_ray:
+                from toolfinch.data.on_ray import OnRay
 
-            with OnRay(address) as workers:
-                built = run_build(recipe, out, name=name, run=workers, watcher=watcher)
-        else:
-            built = run_build(recipe, out, name=name, watcher=watcher)
+                with OnRay(address) as workers:
+                    built = run_build(recipe, out, name=name, run=workers, watcher=watcher)
+            else:
+                built = run_build(recipe, out, name=name, watcher=watcher)
+    except KeyboardInterrupt:
+        say("the same command goes on from the last step that is done")
+        raise
     for side, path in built.files.items():
         counted = built.card.sides[side]
         say(f"{path}: {counted.conversations:,} conversations, {counted.decisions:,} decisions")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -12,6 +14,12 @@ from toolfinch.data.readers.report import ReadReport
 
 SHOWN = 5
 """Reasons in a line; the card has all."""
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    shown = [f"{what}: {number:,}" for what, number in [*counts.items()][:SHOWN]]
+    more = len(counts) - len(shown)
+    return ", ".join([*shown, f"{more} more"] if more else shown)
 
 
 class Shown(Watcher):
@@ -45,9 +53,7 @@ class Shown(Watcher):
             say(f"  repaired in the schema of {name}: {', '.join(repairs)}")
 
     def line(self, step: Step) -> None:
-        dropped = [f"{reason}: {number:,}" for reason, number in [*step.reasons.items()][:SHOWN]]
-        did = [f"{what}: {number:,}" for what, number in [*step.did.items()][:SHOWN]]
-        told = "; ".join(", ".join(found) for found in (dropped, did) if found)
+        told = "; ".join(_counted(counts) for counts in (step.reasons, step.did) if counts)
         say(f"{step.name}: {step.rows_in:,} in, {step.rows_out:,} out" + (f" ({told})" if told else ""))
 
     def reused(self, name: str) -> None:

@@ -36,18 +36,21 @@ from toolfinch.data.readers import log
 from toolfinch.data.readers.report import ReadReport, Tally
 from toolfinch.data.readers.tools import read_tools
 from toolfinch.data.stage import Change, Facts, Stage, together
-from toolfinch.data.taught import Asked, extended, keep_bill, relabelled
-from toolfinch.data.teacher.bill import Bill
-from toolfinch.data.work import Task, Work, code_digest, stamp
-from toolfinch.errors import DataError, UsageError
+from toolfinch.data.taught import Asked, extended, keep_bill, relabelled, whole_bill
+from toolfinch.data.work import Task, Work, code_digest, stamp, stamps
+from toolfinch.errors import DataError, ToolfinchError, UsageError
 from toolfinch.example import Conversation
+from toolfinch.models import base_folder
 from toolfinch.tool import Tool
 
 KNOWN = "known.json"
 """In the folder of finished steps: the real tokens that the gate has to look for."""
-BILL = "bill.json"
+TOOLS = "tools.json"
+"""And the recipe's tools, with what is real in them replaced."""
 LEDGER = "ledger.sqlite"
 """Stays with the dataset: a later build pays for nothing that is in it."""
+PATHS = frozenset({"logs", "tools", "roster", "key_file", "allow", "ner"})
+"""Keys of a recipe."""
 HIDDEN = "(a name that the gate stops)"
 WORK = ".work"
 """Of the output folder: what a build that is under way has finished."""
@@ -131,17 +134,23 @@ class _Plan:
         tasks = [Task("read", [logs, said.format, self.tools, said.strict], self._read, keep=True)]
         if said.anonymize:
             secret = hashlib.sha256(b"toolfinch build\0" + self.key).hexdigest()
-            inputs = [said.anonymize, secret, self.roster, sorted(self.allow)]
+            ner = stamps(Path(said.anonymize.ner)) if said.anonymize.ner else []
+            inputs = [said.anonymize, secret, self.roster, sorted(self.allow), self.tools, ner]
             tasks.append(Task("anonymize", inputs, self._anonymize, keep=True))
-        curating = msgspec.json.encode([said.curate, said.max_tokens, said.base, said.dialect]).decode()
-        for stages in runner.passes(self._curating()):
+        base = base_folder(said.base)
+        curating = [said.curate, self._suites, said.max_tokens, stamps(base), said.dialect]
+        for number, stages in enumerate(runner.passes(self._curating())):
             names = [stage.name for stage in stages]
-            tasks.append(Task(names[0], [curating, names], self._pass(stages)))
+            tasks.append(Task(names[0], [curating, self.tools, names], self._curate(number)))
         if said.relabel:
-            tasks.append(Task("relabel", [said.ask, said.relabel], self._relabel))
+            tasks.append(Task("relabel", [self._teachers(), said.relabel], self._relabel))
         if said.synthesize:
-            tasks.append(Task("synthesize", [said.ask, said.synthesize], self._synthesize))
+            tasks.append(Task("synthesize", [self._teachers(), said.synthesize], self._synthesize))
         return tasks
+
+    def _teachers(self) -> list[str]:
+        """Who is asked. How much may be spent and how quickly changes no answer."""
+        return [teacher.model for teacher in self.recipe.ask.teachers] if self.recipe.ask else []
 
     def _read(self, _: Sequence[Path], folder: Path) -> tuple[list[Path], list[Step]]:
         reports: list[ReadReport] = []
@@ -159,7 +168,8 @@ class _Plan:
 
     def _conversations(self, reports: list[ReadReport]) -> Iterator[Conversation]:
         """Of all logs; an id that comes again in another file gets `#2`."""
-        seen: dict[str, int] = {}
+        seen: set[str] = set()
+        again: Counter[str] = Counter()
         said = self.recipe
         for place, path in enumerate(self.logs):
             self.watcher.part("read", place, len(self.logs))
@@ -167,11 +177,11 @@ class _Plan:
             for one in log.conversations(
                 path, self.tools, format=said.format, strict=said.strict, tally=tally
             ):
-                again, id = 1, one.id
+                id = one.id
                 while id in seen:
-                    again += 1
-                    id = f"{one.id}#{again}"
-                seen[id] = again
+                    again[one.id] += 1
+                    id = f"{one.id}#{again[one.id] + 1}"
+                seen.add(id)
                 yield one if id == one.id else msgspec.structs.replace(one, id=id)
             reports.append(tally.report())
             self.watcher.report(reports[-1])
@@ -191,7 +201,10 @@ class _Plan:
         def decide(facts: Facts) -> Change:
             known = anonymize.known(facts, self.roster)
             write_atomically(self.work.folder / KNOWN, msgspec.json.encode(known))
-            return stage.decide(facts)
+            change = stage.decide(facts)
+            assert isinstance(change, anonymize.Anonymizer)
+            write_atomically(self.work.folder / TOOLS, msgspec.json.encode(change.tools(self.tools)))
+            return change
 
         assert stage.look is not None
         return self._pass([together(stage.name, stage.look, decide)])(parts, folder)
@@ -211,7 +224,7 @@ class _Plan:
         assert self.recipe.relabel is not None
         with self._asked() as teachers:
             made, steps = relabelled(parts, folder, teachers, self.recipe.relabel)
-            keep_bill(self.work.folder / BILL, teachers.bill())
+            keep_bill(folder, teachers.bill())
         return self._told(made, steps, parts)
 
     def _synthesize(self, parts: Sequence[Path], folder: Path) -> tuple[list[Path], list[Step]]:
@@ -219,10 +232,10 @@ class _Plan:
         assert how is not None
         most = self.recipe.max_tokens
         if not self.recipe.ask:
-            return self._told(*extended(parts, folder, self.tools, how, None, self.count, most), parts)
+            return self._told(*extended(parts, folder, self._offered, how, None, self.count, most), parts)
         with self._asked() as teachers:
-            made, steps = extended(parts, folder, self.tools, how, teachers, self.count, most)
-            keep_bill(self.work.folder / BILL, teachers.bill())
+            made, steps = extended(parts, folder, self._offered, how, teachers, self.count, most)
+            keep_bill(folder, teachers.bill())
         return self._told(made, steps, parts)
 
     def _told(
@@ -237,8 +250,17 @@ class _Plan:
 
     def _curating(self) -> list[Stage]:
         said = self.recipe
-        return curate.stages(said.curate, self._suites(), self.tools, said.max_tokens, self.count)
+        return curate.stages(said.curate, self._suites, self._offered, said.max_tokens, self.count)
 
+    @property
+    def _offered(self) -> tuple[Tool, ...]:
+        """The recipe's tools; after anonymizing, with what is real in them replaced."""
+        path = self.work.folder / TOOLS
+        if not self.recipe.anonymize or not path.is_file():
+            return self.tools
+        return msgspec.json.decode(path.read_bytes(), type=tuple[Tool, ...])
+
+    @functools.cached_property
     def _suites(self) -> dict[str, tuple[str, ...]]:
         """What evaluation suites say, by their names."""
         from toolfinch.evaluate import suite as suites  # it reads data, so not at the top
@@ -249,6 +271,14 @@ class _Plan:
             opened = suites.open(plain, Path(folder) if given else None)
             texts[opened.name] = decontaminate.texts_of(opened)
         return texts
+
+    def _curate(self, number: int) -> Callable[[Sequence[Path], Path], tuple[list[Path], list[Step]]]:
+        """A pass of curating, made when its turn comes: only then are the tools anonymized."""
+
+        def make(parts: Sequence[Path], folder: Path) -> tuple[list[Path], list[Step]]:
+            return self._pass(runner.passes(self._curating())[number])(parts, folder)
+
+        return make
 
     def _pass(
         self, stages: Sequence[Stage]
@@ -292,7 +322,10 @@ class _Plan:
         said = self.recipe.split
         look = functools.partial(splitting.look, templates=said.templates)
         looks = self.runner(runner.Look(look), parts)
-        facts = dict(sorted(fact for found in looks for fact in found))
+        found = [fact for part in looks for fact in part]
+        facts = dict(sorted(found))
+        if len(facts) != len(found):
+            raise ToolfinchError(f"{len(found) - len(facts)} conversations have an id that another has")
         side_of = splitting.sides(facts, said.fractions, seed=said.seed, by=said.by)
         written: dict[str, Side] = {}
         for name in SIDES:
@@ -300,14 +333,25 @@ class _Plan:
                 continue
             written[name] = side = Side()
             path = folder / f"{name}.jsonl"
-            rows = (one for one in spool.read_all(parts) if side_of[one.id] == name)
+            rows = (self._bare(one) for one in spool.read_all(parts) if side_of[one.id] == name)
             dataset.write_dataset(path, side.counted(rows))
             side.sha256, side.size = artifact.sha256(path), path.stat().st_size
         return written
 
+    def _bare(self, one: Conversation) -> Conversation:
+        """When someone said something is not told of who is not told."""
+        return msgspec.structs.replace(one, time="") if self._gate and one.time else one
+
     def _card(self, sides: dict[str, Side], funnel: Funnel, name: str) -> Card:
         reports = msgspec.json.decode(self._reports.read_bytes(), type=tuple[ReadReport, ...])
-        steps = tuple(msgspec.structs.replace(step, dropped=()) for step in funnel.steps)
+        steps = tuple(
+            msgspec.structs.replace(
+                one, dropped=(), reasons={self._shown(why): n for why, n in one.reasons.items()}
+            )
+            for one in funnel.steps
+        )
+        for side in sides.values():  # a tool may be named after someone
+            side.tools = Counter({self._shown(name): n for name, n in side.tools.items()})
         return Card(
             name=name,
             command="toolfinch data build recipe.toml --out FOLDER",
@@ -320,7 +364,7 @@ class _Plan:
                     one.rows,
                     one.read,
                     one.orphan_results,
-                    one.missing_schemas,
+                    {self._shown(name): n for name, n in one.missing_schemas.items()},
                 )
                 for one in reports
             ),
@@ -334,13 +378,12 @@ class _Plan:
         )
 
     def _bill(self, sides: Mapping[str, Side]) -> str:
-        path = self.work.folder / BILL
-        if not self.recipe.ask or not path.is_file():
+        bill = whole_bill(self.work.folder)
+        if not self.recipe.ask or bill is None:
             return ""
         labels: Counter[str] = Counter()
         for side in sides.values():
             labels.update(side.labels)
-        bill = msgspec.json.decode(path.read_bytes(), type=Bill)
         return msgspec.structs.replace(bill, agreement=dict(labels)).to_markdown()
 
     def _shown(self, text: str) -> str:
@@ -353,17 +396,22 @@ class _Plan:
         for made in funnel.steps:
             for one in made.dropped:
                 path, _, row = one.id.rpartition(":")
-                id = f"{self._shown(path)}:{row}" if made.name == "read" else one.id
-                rows.append(msgspec.json.encode({"id": id, "step": made.name, "reason": one.reason}) + b"\n")
+                id = f"{self._shown(Path(path).name)}:{row}" if made.name == "read" else one.id
+                said = {"id": id, "step": made.name, "reason": self._shown(one.reason)}
+                rows.append(msgspec.json.encode(said) + b"\n")
         return b"".join(rows)
 
     def _saved_recipe(self) -> str:
-        def shown(value: Any) -> Any:
+        """As it was resolved; of anonymized data with the names of files alone: a path tells whose machine it was."""
+
+        def shown(value: Any, key: str = "") -> Any:
             if isinstance(value, dict):
-                return {key: shown(part) for key, part in value.items()}
+                return {name: shown(part, name) for name, part in value.items()}
             if isinstance(value, list | tuple):
-                return [shown(part) for part in value]
-            return self._shown(value) if isinstance(value, str) else value
+                return [shown(part, key) for part in value]
+            if not isinstance(value, str):
+                return value
+            return self._shown(Path(value).name if self._gate and key in PATHS else value)
 
         text = recipes.to_toml(shown(msgspec.to_builtins(self.recipe)))
         return f"# toolfinch data build recipe.toml --out FOLDER\n{text}"

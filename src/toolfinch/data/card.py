@@ -41,7 +41,7 @@ class Side(msgspec.Struct):
         """Hands on conversations and counts them."""
         for one in conversations:
             self.conversations += 1
-            self.scenarios[one.scenario or "of the log"] += 1
+            self.scenarios[one.scenario or "(none said)"] += 1
             self.tags.update(one.tags)
             self.labels.update(mark.label for mark in one.marks.values() if mark.label)
             for example in examples(one):

@@ -40,6 +40,8 @@ class OnRay:
                 )
             except ConnectionError as error:
                 raise ToolfinchError(f"--ray {address}: no Ray cluster answers there") from error
+        for name in ("ray", "ray.data"):  # it tells of every step that it takes
+            logging.getLogger(name).setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
 

@@ -5,8 +5,9 @@ They run in this process, whatever else runs elsewhere: the ledger has one write
 
 from __future__ import annotations
 
-import os
 import random
+import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -32,6 +33,7 @@ from toolfinch.errors import UsageError
 from toolfinch.example import Conversation
 from toolfinch.tool import Tool
 
+BILL = "bill.json"
 SEEN = 2000
 """Conversations of the log from which the synthesizer takes results, values and manners."""
 
@@ -108,12 +110,16 @@ def extended(
             rounds=how.lengths(),
             proposed=how.proposed,
         )
+        taken = {one.id for one in spool.read_all(parts)}
         for number, one in enumerate(made):
             nothing = Conversation(f"new-{how.seed}-{number}", (), ())
             if isinstance(one, str):
                 tally.count(nothing, one)
                 continue
             why = next((why for reason in filters if (why := reason(one))), "")
+            while one.id in taken:  # the log may hold what was written in an earlier build
+                one = msgspec.structs.replace(one, id=f"{one.id}+")
+            taken.add(one.id)
             kept = tally.count(one, why or one)
             if kept is not None:
                 yield kept
@@ -122,7 +128,7 @@ def extended(
     together = []
     for number, part in enumerate([*parts, *new]):
         together.append(folder / f"{number:06d}.jsonl")
-        os.link(part, together[-1])
+        shutil.copyfile(part, together[-1])
     return together, [tally.step()]
 
 
@@ -147,17 +153,19 @@ def _sample(parts: Sequence[Path]) -> list[Conversation]:
     return drawn
 
 
-def keep_bill(path: Path, bill: Bill) -> None:
-    """Write a step's bill over that of the step before: the ledger's accounts now, and all that was asked."""
-    if path.is_file():
-        before = msgspec.json.decode(path.read_bytes(), type=Bill)
-        bill = msgspec.structs.replace(
-            bill,
-            asked=_sum(before.asked, bill.asked),
-            remembered=_sum(before.remembered, bill.remembered),
-        )
-    write_atomically(path, msgspec.json.encode(bill))
+def keep_bill(folder: Path, bill: Bill) -> None:
+    """A step's bill, in its folder: the ledger's accounts at its end, and what it asked."""
+    write_atomically(folder / BILL, msgspec.json.encode(bill))
 
 
-def _sum(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
-    return {name: a.get(name, 0) + b.get(name, 0) for name in {**a, **b}}
+def whole_bill(work: Path) -> Bill | None:
+    """The last accounts of a build, and what all of its steps asked; None where none did."""
+    bills = [msgspec.json.decode(path.read_bytes(), type=Bill) for path in sorted(work.glob(f"*/{BILL}"))]
+    if not bills:
+        return None
+    asked: Counter[str] = Counter()
+    remembered: Counter[str] = Counter()
+    for bill in bills:
+        asked.update(bill.asked)
+        remembered.update(bill.remembered)
+    return msgspec.structs.replace(bills[-1], asked=dict(asked), remembered=dict(remembered))

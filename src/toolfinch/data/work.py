@@ -7,6 +7,7 @@ own code. The folder may hold what a log says as it is, so only its owner can en
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import shutil
@@ -18,6 +19,7 @@ import msgspec
 
 from toolfinch.artifact import write_atomically
 from toolfinch.data.funnel import Step
+from toolfinch.errors import UsageError
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -49,6 +51,11 @@ class Work:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
+        self._lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"{folder.parent}: another build is writing there") from error
 
     def run(self, tasks: Sequence[Task], reused: Callable[[str], None]) -> tuple[list[Path], list[Step]]:
         """Do what is not done yet; the last step's parts and every line of the funnel.
@@ -73,7 +80,9 @@ class Work:
         return parts, steps
 
     def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """The end of a build that succeeded. What cannot be removed is said: it may be personal."""
+        shutil.rmtree(self.folder)
+        self._lock.close()
 
     def _resume(
         self, tasks: Sequence[Task], fingerprints: Sequence[str]
@@ -118,11 +127,18 @@ class Work:
 
 @functools.cache
 def code_digest() -> str:
-    """Of this package's code: another version may read or filter differently."""
+    """Of this package's files, code and words: another version may read or filter differently."""
     running = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(
+        path for path in PACKAGE.rglob("*") if path.suffix not in (".pyc", "") and path.is_file()
+    ):
         running.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return running.hexdigest()
+
+
+def stamps(folder: Path) -> list[tuple[str, int, int]]:
+    """Of the files that a folder holds."""
+    return [stamp(path) for path in sorted(folder.iterdir()) if path.is_file()]
 
 
 def stamp(path: Path) -> tuple[str, int, int]:

@@ -22,6 +22,7 @@ from toolfinch.data.anonymize import detect, harvest, walk
 from toolfinch.data.anonymize.dates import shifted
 from toolfinch.data.anonymize.decoded import BREAK, Text, decoded_bytes
 from toolfinch.data.anonymize.entity import Entity, merge
+from toolfinch.data.anonymize.forms import PUBLIC
 from toolfinch.data.anonymize.known import Known
 from toolfinch.data.anonymize.layers import layers
 from toolfinch.data.anonymize.ner import Names
@@ -84,6 +85,7 @@ def look(one: Conversation, names: Names | None = None) -> Fact:
     found = {
         *_detected(tuple(texts), _written(one)),
         *(told for text in repeated for told in _in_repeated(text)),
+        *(_in_tools(msgspec.json.encode(one.tools)) if one.tools else ()),
     }
     entities = set(harvest.entities(one))
     entities |= {_ENTITIES[kind](text) for kind, text in found if kind in _ENTITIES}
@@ -114,6 +116,20 @@ def _in_repeated(text: str) -> frozenset[tuple[str, str]]:
     return frozenset(_detected((text,), ""))
 
 
+@lru_cache(KEPT)
+def _in_tools(raw: bytes) -> frozenset[tuple[str, str]]:
+    """Of a list of tools: what their descriptions, defaults and examples say."""
+    texts: list[str] = []
+
+    def collect(text: str) -> str:
+        texts.append(text)
+        return text
+
+    for one in msgspec.json.decode(raw, type=tuple[Tool, ...]):
+        walk.tool(one, collect)
+    return frozenset(_detected(tuple(texts), ""))
+
+
 def _detected(texts: Sequence[str], written: str) -> set[tuple[str, str]]:
     """(kind, text) of what is told by its form, in texts and in what they say decoded."""
     every = list(texts)
@@ -137,6 +153,7 @@ def known(facts: Facts, roster: Sequence[Entity]) -> tuple[Known, ...]:
     for entity in {*roster, *(entity for fact in facts.values() for entity in fact.entities)}:
         found |= {Known(text, entity.kind) for text in entity.names}
         found |= {Known(text, "e-mail") for text in entity.emails}
+        found |= {Known(host, "URL") for host in map(_host, entity.emails) if host}
         found |= {Known(text, "handle") for text in entity.handles}
         found |= {Known(text, "id") for text in entity.ids}
         found |= {Known(text, "URL") for text in entity.domains}
@@ -145,6 +162,12 @@ def known(facts: Facts, roster: Sequence[Entity]) -> tuple[Known, ...]:
     for fact in facts.values():
         found.update(fact.values)
     return tuple(sorted(found))
+
+
+def _host(email: str) -> str:
+    """Where an address is kept, which says who they work for; "" where anyone may have one."""
+    host = email.rpartition("@")[2].lower()
+    return "" if host in PUBLIC or "." not in host else host
 
 
 class Anonymizer:
@@ -189,12 +212,18 @@ class Anonymizer:
         if self._shift_dates:
             weeks = self._weeks(one.id)
             for value, text in values.items():
+                if value[1] in (one.id, one.source):  # two could become one
+                    continue
                 values[value] = shifted(text, weeks)
                 did["texts with dates moved"] += values[value] != text
-        if not did and tools.made is one.tools and not one.time:
+        if not did and tools.made is one.tools:
             return one
         changed = walk.mapped(one, lambda key, text: values[key, text], tools.shapes) if did else one
-        return Changed(msgspec.structs.replace(changed, tools=tools.made, time=""), +did)
+        return Changed(msgspec.structs.replace(changed, tools=tools.made), +did)
+
+    def tools(self, given: Sequence[Tool]) -> tuple[Tool, ...]:
+        """Tools that stand beside the conversations."""
+        return tuple(walk.tool(tool, self.replacer.text) for tool in given)
 
     def _weeks(self, id: str) -> int:
         """Of a conversation: as many weeks in all of it, and never none."""

@@ -292,7 +292,7 @@ def _id(text: str) -> Iterator[Alias | None]:
         yield _code(text, "id", 3)
 
 
-_PUBLIC = frozenset(
+PUBLIC = frozenset(
     "github.com gitlab.com bitbucket.org google.com docs.google.com drive.google.com maps.google.com calendar.google.com "
     "youtube.com youtu.be linkedin.com facebook.com instagram.com twitter.com x.com t.co reddit.com medium.com "
     "wikipedia.org en.wikipedia.org amazon.com apple.com microsoft.com office.com outlook.com slack.com zoom.us "
@@ -308,7 +308,7 @@ def _url(text: str) -> Iterator[Alias | None]:
     behind = text.partition("//")[2] if "//" in text else text
     if len(bare(behind)) > len(bare(parsed.netloc)):
         yield _code(behind.removeprefix("www."), "URL", 8)
-    if host and host not in _PUBLIC:
+    if host and host not in PUBLIC:
         yield from (
             _ip(host)
             if re.fullmatch(r"[\d.]+|\[?[\da-f:]+:[\da-f:]*\]?", host)

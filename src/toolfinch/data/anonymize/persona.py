@@ -120,10 +120,7 @@ class Pseudonyms:
         local, _, domain = text.rpartition("@")
         plain, plus, tag = local.partition("+")
         behind = "+" + re.sub(r"[^\W_]+", lambda m: self._run(names, text, m[0]), tag) if plus else ""
-        made = self._local(names, plain, probe)
-        if bare(made) == bare(plain) and bare(plain) not in forms._GENERIC:  # `sales.team` is looked for, too
-            made = self._local(names, plain, 1)
-        return f"{made}{behind}@{self._domains[domain.lower()]}"
+        return f"{self._local(names, plain, probe)}{behind}@{self._domains[domain.lower()]}"
 
     def _local(self, names: tuple[str, ...], text: str, probe: int) -> str:
         """A handle, or what stands before an @, with its words and digits replaced."""

@@ -28,7 +28,8 @@ def released(folder: Path, write: Callable[[Path], Iterable[Path]], gate: Gate |
     """
     folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / f".unreleased.{os.getpid()}"
-    shutil.rmtree(fresh, ignore_errors=True)  # of a process with the same number that was killed
+    for left in folder.glob(".unreleased.*"):  # by a process that was killed
+        shutil.rmtree(left)
     fresh.mkdir(mode=0o700)
     try:
         paths = list(write(fresh))

@@ -67,6 +67,7 @@ def mapped(one: Conversation, of: Of, shapes: Shapes) -> Conversation:
         one,
         id=of("", one.id),
         source=of("", one.source),
+        scenario=of("", one.scenario),
         tags=tuple(of("", tag) for tag in one.tags),
         messages=tuple(_message(message, of, shapes) for message in one.messages),
         marks={place: _mark(mark, place, one.messages, of, shapes) for place, mark in one.marks.items()},
@@ -86,6 +87,7 @@ def _message(message: Message, of: Of, shapes: Shapes) -> Message:
 
 
 def _mark(mark: Mark, place: int, messages: Sequence[Message], of: Of, shapes: Shapes) -> Mark:
+    mark = msgspec.structs.replace(mark, scenario=of("", mark.scenario)) if mark.scenario else mark
     if not mark.accept:
         return mark
     calls = messages[place].calls if 0 <= place < len(messages) else ()

@@ -145,9 +145,14 @@ def _of_addresses(entity: Entity) -> Iterator[tuple[str, int]]:
     locals_ = [email.rpartition("@")[0].partition("+")[0] for email in entity.emails]
     for text in (*locals_, *(handle.lstrip("@") for handle in entity.handles)):
         runs = forms._parts(text)
+        kept = _IN_ADDRESSES
+        if bare(text) not in forms._GENERIC and all(
+            run in kept or len(run) < 2 for run in runs
+        ):  # `van.der_x`
+            kept = frozenset()
         for place, run in enumerate(runs):
             for word in re.findall(r"[^\W\d_]+", run):
-                if _is_word(word, _IN_ADDRESSES):
+                if _is_word(word, kept):
                     yield word, min(place, 1) if len(runs) > 1 else 2
     hosts = (*entity.domains, *(email.rpartition("@")[2] for email in entity.emails))
     ids = [id for id in entity.ids if is_words(id)]
