@@ -176,3 +176,117 @@ def test_from_mixed_logs_and_a_real_endpoint_to_a_training_run(
     code, told = run(capsys, "train", tmp_path / "train.toml", "--out", tmp_path / "specialist")
     assert code == 0, told
     assert (tmp_path / "specialist" / "model" / "model.safetensors").is_file()
+
+
+def rows_of(folder: Path) -> list[Any]:
+    return [
+        one
+        for side in ("train", "validation", "test")
+        if (path := folder / f"{side}.jsonl").is_file()
+        for one in read_dataset(path)
+    ]
+
+
+def session(number: int, text: str, **more: Any) -> dict[str, Any]:
+    words = (
+        "apple",
+        "brick",
+        "cloud",
+        "delta",
+        "ember",
+        "flint",
+        "grove",
+        "heath",
+        "inlet",
+        "jetty",
+        "knoll",
+        "larch",
+    )
+    said = " ".join(words[(number * step + step) % len(words)] for step in range(1, 9))
+    return {
+        "session_id": f"s{number}",
+        "messages": [
+            {"role": "user", "content": f"{said} {text}"},
+            {"role": "assistant", "content": f"ok {said}"},
+        ],
+        **more,
+    }
+
+
+def built(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    rows: list[dict[str, Any]],
+    more: str = "",
+    tools: str = "[]",
+) -> tuple[int, str]:
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "key").write_text("0123456789abcdef0123456789abcdef")
+    (tmp_path / "r.toml").write_text(
+        f'logs = ["{tmp_path}/log.jsonl"]\n[anonymize]\nkey_file = "{tmp_path}/key"\n{more}'
+    )
+    return run(capsys, "data", "build", tmp_path / "r.toml", "--out", tmp_path / "out")
+
+
+def test_what_stands_in_tools_scenarios_and_behind_an_at_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered = {
+        "name": "note",
+        "description": "Writes to desk@corp-real.hu, or +36 30 765 4321.",
+        "parameters": {
+            "type": "object",
+            "properties": {"to": {"type": "string", "default": "boss@corp-real.hu"}},
+        },
+    }
+    rows = [
+        session(i, "see https://people.fjordbank.no/u", tools=[offered], scenario="of ingrid@fjordbank.no")
+        for i in range(4)
+    ]
+    code, told = built(tmp_path, capsys, rows)
+    assert code == 0, told
+    everything = written(tmp_path / "out")
+    for token in ("corp-real", "765 4321", "7654321", "fjordbank", "ingrid@"):
+        assert token not in everything
+
+
+def test_times_are_there_to_split_by_and_gone_after(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        session(i, f"mail a{i}@corp-real.hu", created_at=f"2025-03-{i + 1:02d}T08:00:00Z") for i in range(10)
+    ]
+    code, told = built(tmp_path, capsys, rows, '[split]\nby = "time"\n')
+    assert code == 0, told
+    assert [one.id for one in read_dataset(tmp_path / "out" / "test.jsonl")] == ["s9"]
+    assert "2025-03" not in written(tmp_path / "out")
+
+
+def test_ids_stay_apart_where_dates_move(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [session(i, "on 2022-01-03") | {"session_id": f"chat 2022-01-{i + 1:02d}"} for i in range(28)]
+    (tmp_path / "key").write_text("")
+    code, told = built(tmp_path, capsys, rows)
+    text = (tmp_path / "r.toml").read_text().replace("[anonymize]", "[anonymize]\nshift_dates = true")
+    (tmp_path / "r.toml").write_text(text)
+    code, told = run(capsys, "data", "build", tmp_path / "r.toml", "--out", tmp_path / "out")
+    assert code == 0, told
+    found = rows_of(tmp_path / "out")
+    assert len({one.id for one in found}) == len(found) > 5
+
+
+def test_what_a_killed_build_left_ungated_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    left = tmp_path / "out" / ".unreleased.12345"
+    left.mkdir(parents=True)
+    (left / "train.jsonl").write_text("boss@corp-real.hu")
+    assert built(tmp_path, capsys, [session(i, "x") for i in range(3)])[0] == 0
+    assert not left.exists()
+
+
+def test_two_builds_do_not_write_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from toolfinch.data.work import Work
+
+    other = Work(tmp_path / "out" / ".work")
+    code, told = built(tmp_path, capsys, [session(i, "x") for i in range(3)])
+    assert code == 2 and "another build is writing there" in told
+    other.remove()
+    assert built(tmp_path, capsys, [session(i, "x") for i in range(3)])[0] == 0
