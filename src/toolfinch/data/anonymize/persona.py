@@ -112,9 +112,10 @@ class Pseudonyms:
         labels = text.split(".")
         ends = 2 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SUFFIXES else 1
         fakes = [re.sub(r"[^\W_]+", lambda m: self.words.fake(bare(m[0])), label) for label in labels[:-ends]]
-        if probe >= len(_RESERVED) and fakes:
+        reserved = [one for one in _RESERVED if not self.words.known(one)]  # somebody may be named Test
+        if probe >= len(reserved) and fakes:
             fakes[-1] += self._more(text, probe)
-        return ".".join([*fakes, *labels[-ends:-1], _RESERVED[probe % len(_RESERVED)]])
+        return ".".join([*fakes, *labels[-ends:-1], reserved[probe % len(reserved)]])
 
     def _email(self, names: tuple[str, ...], text: str, probe: int) -> str:
         local, _, domain = text.rpartition("@")
