@@ -310,6 +310,11 @@ def test_a_secret_and_what_a_scanner_would_take_for_one_go(change: Anonymizer) -
     json.loads(new.messages[4].content)
 
 
+@pytest.mark.parametrize("text", ["x=DER&y=SMITH", "a=FF b=FF c=%FF &d=%FF", "password=DE89 q=CAFE=CAFE"])
+def test_what_only_looks_encoded_passes_the_gate(change: Anonymizer, text: str) -> None:
+    assert not Gate((), KEY).check(change.replace_text(text))
+
+
 def test_what_is_allowed_stays() -> None:
     text = "ask Anna about PRJ-1042"
     new = made(allow=frozenset(["anna"])).replace_text(text)

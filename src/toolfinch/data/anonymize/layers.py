@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
 
 from toolfinch.data.anonymize.decoded import DEEPEST
 
@@ -60,13 +59,14 @@ _LINES = re.compile(r"\n(?<=[A-Za-z0-9+/]{12}\n|[A-Za-z0-9+/]{11}\r\n)")
 """Perhaps base64 in lines."""
 
 
-def layers(text: str) -> Iterator[Layer]:
+def layers(text: str) -> list[Layer]:
     """The text decoded once, twice, …, as long as something is encoded. Every place is one of `text`.
 
     What is no UTF-8 where that is meant is read as Latin-1, too.
     """
-    waiting: list[tuple[str, Layer | None]] = [(text, None)]
-    for _ in range(DEEPEST + 1):
+    every: list[Layer] = []
+    waiting: list[tuple[str, Layer | None]] = [(text, None)] if _may_be_encoded(text) else []
+    for _ in range(DEEPEST + 1 if waiting else 0):
         found: list[Layer] = []
         for above, under in waiting:
             if not _may_be_encoded(above):
@@ -80,8 +80,9 @@ def layers(text: str) -> Iterator[Layer]:
                     and (latin := _decoded(above, under, "latin-1"))
                 ):
                     found.append(latin)
-        yield from found
+        every += found
         waiting = [(layer.text, layer) for layer in found]
+    return every
 
 
 def _may_be_encoded(text: str) -> bool:

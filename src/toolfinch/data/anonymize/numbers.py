@@ -67,7 +67,7 @@ def id(text: str, probe: int, number: Keyed) -> str:
 
 
 def _begins(text: str, place: int) -> bool:
-    return place == 0 or not text[place - 1].isalnum()
+    return place == 0 or not text[place - 1].isdigit()
 
 
 def _with_check_digit(digits: str) -> str:

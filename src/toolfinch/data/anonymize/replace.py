@@ -9,21 +9,19 @@ as it is, byte for byte. Base64 and hexadecimal are decoded, replaced and encode
 
 from __future__ import annotations
 
-import base64
-import itertools
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from toolfinch.data.anonymize.decoded import BREAK, DEEPEST, Text, decoded_bytes, rewritten
+from toolfinch.data.anonymize.decoded import BREAK, DEEPEST
 from toolfinch.data.anonymize.fold import bare, normal
 from toolfinch.data.anonymize.gate import LEAST_PARTIAL
 from toolfinch.data.anonymize.layers import Layer, layers
 from toolfinch.data.anonymize.persona import Pseudonyms
+from toolfinch.data.anonymize.runs import Run, again, runs
 from toolfinch.data.anonymize.spellings import Found, Spellings
 from toolfinch.data.anonymize.words import Parts
 
@@ -89,7 +87,9 @@ class Replacer:
         """One text that is the value of nothing: the name of a file."""
         return self.many([("", text)])[0].text
 
-    def _replaced(self, values: Sequence[tuple[str, str]], depth: int, least: int = 0) -> list[Replaced]:
+    def _replaced(
+        self, values: Sequence[tuple[str, str]], depth: int, least: int = 0, passes: int = 3
+    ) -> list[Replaced]:
         """`least`: letters and digits of an alias, below which it says nothing here."""
         plain: list[Part] = []
         other: list[Part] = []
@@ -104,8 +104,16 @@ class Replacer:
         for place, cut in (*self._secret_cuts([*plain, *other]), *self._cuts(plain, other, depth, least)):
             cuts.setdefault(place, []).append(cut)
         made = [Replaced(text) for _, text in values]
+        rest: list[int] = []
         for place, found in cuts.items():
-            made[place] = _made(made[place].text, found)
+            made[place], partly = _made(made[place].text, found)
+            if partly and passes:
+                rest.append(place)
+        if rest:
+            inner = [(values[place][0], made[place].text) for place in rest]
+            for place, one in zip(rest, self._replaced(inner, depth, least, passes - 1), strict=True):
+                did = Counter(dict(made[place].did)) + Counter(dict(one.did))
+                made[place] = Replaced(one.text, tuple(sorted(did.items())))
         return made
 
     def _secret_cuts(self, parts: Sequence[Part]) -> Iterator[tuple[int, Cut]]:
@@ -125,7 +133,7 @@ class Replacer:
         self, plain: Sequence[Part], other: Sequence[Part], depth: int, least: int
     ) -> Iterator[tuple[int, Cut]]:
         """What is to be replaced in each value; stretches may overlap."""
-        runs: list[Run] = []
+        encoded: list[tuple[Part, int, Run]] = []
         for parts in (plain, other):
             if not parts:
                 continue
@@ -136,18 +144,19 @@ class Replacer:
                 part = parts[at]
                 if part.place >= 0 and len(found.alias.key) >= least:
                     yield part.place, self._cut(part, found, found.begin - begins[at], found.end - begins[at])
-            for begin, name, written, said in _encoded(joined) if depth else ():
-                at = bisect_right(begins, begin) - 1
+            for run in runs(joined) if depth else ():
+                at = bisect_right(begins, run.begin) - 1
                 if parts[at].place >= 0:
-                    runs.append(Run(parts[at], begin - begins[at], name, written, said))
+                    encoded.append((parts[at], run.begin - begins[at], run))
         for partial in (False, True):
-            some = [run for run in runs if run.said.partial is partial]
-            inner = [("", run.said.text) for run in some]
-            if inner:
+            some = [one for one in encoded if one[2].said.partial is partial]
+            if some:
+                inner = [("", run.said.text) for _, _, run in some]
                 new = self._replaced(inner, depth - 1, LEAST_PARTIAL if partial else least)
-                for run, one in zip(some, new, strict=True):
+                for (part, begin, run), one in zip(some, new, strict=True):
                     if one.text != run.said.text:
-                        yield run.part.place, _again(run, one)
+                        place = _origin(part, begin, begin + len(run.written))
+                        yield part.place, Cut(*place, again(run, one.text), one.did, 200)
 
     def _cut(self, part: Part, found: Found, begin: int, end: int) -> Cut:
         kind = found.known.kind
@@ -164,45 +173,6 @@ class Replacer:
         return Cut(*_origin(part, begin, end), text, ((kind, 1),), rank + (0 if part.layer is None else 100))
 
 
-class Run(NamedTuple):
-    """A stretch of a text that is text in another encoding."""
-
-    part: Part
-    begin: int
-    name: str
-    written: str
-    said: Text
-
-
-_PUNYCODE = re.compile(r"(?<![\w-])xn--[a-z0-9-]{1,59}", re.IGNORECASE)
-_EXPONENT_SIGN = re.compile(r"\.\d{4,17}[eE]")
-_EXPONENT = re.compile(r"(?<![\w.])\d\.\d{4,17}[eE]\+?\d\d?(?!\w)")
-
-
-def _encoded(text: str) -> Iterator[tuple[int, str, str, Text]]:
-    """Where such a stretch begins, its encoding, how it is written, and what it says."""
-    for begin, said in decoded_bytes(Text(text)):
-        run = _RUNS[said.how[0]].match(text, begin)
-        if run is not None and (not said.partial or len(said.text) >= LEAST_PARTIAL // 2):
-            yield begin, said.how[0], run[0], said
-    for name, sign, pattern in (("punycode", _PUNYCODE, _PUNYCODE), ("exponent", _EXPONENT_SIGN, _EXPONENT)):
-        if sign.search(text):
-            for match in pattern.finditer(text):
-                for said in rewritten(Text(match[0])):
-                    yield match.start(), name, match[0], said
-
-
-def _again(run: Run, new: Replaced) -> Cut:
-    """What comes in place of a stretch in which something was replaced."""
-    if run.name not in _AGAIN:
-        text = new.text
-    elif run.said.partial or len(run.said.how) > 1:
-        text = _blanked(run.written, run.name)
-    else:
-        text = _AGAIN[run.name](new.text, run.written)
-    return Cut(*_origin(run.part, run.begin, run.begin + len(run.written)), text, new.did, 200)
-
-
 def _origin(part: Part, begin: int, end: int) -> tuple[int, int]:
     """From places in a layer to places in the value's text."""
     if part.layer is None:
@@ -210,8 +180,10 @@ def _origin(part: Part, begin: int, end: int) -> tuple[int, int]:
     return part.layer.place(begin)[0], part.layer.place(end - 1)[1]
 
 
-def _made(text: str, cuts: list[Cut]) -> Replaced:
-    """The text with stretches replaced that do not overlap: secrets first, then the longest."""
+def _made(text: str, cuts: list[Cut]) -> tuple[Replaced, bool]:
+    """The text with stretches replaced that do not overlap, secrets first, then the longest; and whether one that was
+    found is replaced only in part."""
+    partly = False
     chosen: list[tuple[int, int, Cut]] = []
     for cut in sorted(
         cuts, key=lambda one: (one.rank >= 0, one.begin - one.end, one.rank, one.begin, one.text)
@@ -219,13 +191,16 @@ def _made(text: str, cuts: list[Cut]) -> Replaced:
         at = bisect_left(chosen, (cut.begin,))
         if (at == 0 or chosen[at - 1][1] <= cut.begin) and (at == len(chosen) or chosen[at][0] >= cut.end):
             chosen.insert(at, (cut.begin, cut.end, cut))
+        else:
+            within = chosen[at - (at == len(chosen) or chosen[at][0] > cut.begin)]
+            partly |= not (within[0] <= cut.begin and cut.end <= within[1])
     out, done = [], 0
     did: Counter[str] = Counter()
     for begin, end, cut in chosen:
         out += [text[done:begin], cut.text]
         done = end
         did.update(dict(cut.did))
-    return Replaced("".join([*out, text[done:]]), tuple(sorted(did.items())))
+    return Replaced("".join([*out, text[done:]]), tuple(sorted(did.items()))), partly
 
 
 @lru_cache(KEPT)
@@ -272,36 +247,3 @@ def _cased(fake: str, like: str) -> str:
     if like.isupper() and (len(like) > 1 or len(fake) == 1):
         return fake.upper()
     return fake[:1].upper() + fake[1:] if fake.islower() else fake
-
-
-_RUNS = {
-    "base64": re.compile(r"[A-Za-z0-9+/_-]+=*"),
-    "hex": re.compile(r"[0-9A-Fa-f]+(?:[ :,][0-9A-Fa-f]{2})*"),
-}
-
-
-_BLANK = {"base64": "cmVkYWN0ZWQg", "hex": "726564616374656420"}
-"""What `redacted ` is in it."""
-
-
-def _blanked(written: str, name: str) -> str:
-    """A run of the same length that says nothing."""
-    blank = itertools.cycle(_BLANK[name])
-    return re.sub(r"[A-Za-z0-9]", lambda _: next(blank), written)
-
-
-def _as_base64(text: str, like: str) -> str:
-    """In the alphabet and with the padding of `like`."""
-    plain = text.encode("utf-8")
-    made = base64.urlsafe_b64encode(plain) if "-" in like or "_" in like else base64.b64encode(plain)
-    padded = like.endswith("=") or len(like) % 4 == 0
-    return made.decode("ascii") if padded else made.decode("ascii").rstrip("=")
-
-
-def _as_hex(text: str, like: str) -> str:
-    between = re.search(r"[ :,]", like[:3])
-    made = text.encode("utf-8").hex(between[0]) if between else text.encode("utf-8").hex()
-    return made.upper() if like.upper() == like else made
-
-
-_AGAIN: dict[str, Callable[[str, str], str]] = {"base64": _as_base64, "hex": _as_hex}
