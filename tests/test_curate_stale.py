@@ -175,10 +175,10 @@ def test_words_are_never_stale_and_skipped_turns_are_not_looked_at() -> None:
 
 
 def test_after_a_compaction_only_what_the_summary_names_is_known() -> None:
-    said = ["Summary: we fixed the parser in /work/app/parser.py.", "go on"]
-    assert why(*said, tags=("compacted",), path="/work/app/parser.py") == ""
-    assert why(*said, tags=("compacted",), path="/work/app/lexer.py") == stale.COMPACTED
-    assert why(*said, path="/work/app/lexer.py") == "", "a session's own beginning names its folders"
+    said = ["Summary: we fixed the parser in /srv/app/parser.py.", "go on"]
+    assert why(*said, tags=("compacted",), path="/srv/app/parser.py") == ""
+    assert why(*said, tags=("compacted",), path="/srv/app/lexer.py") == stale.COMPACTED
+    assert why(*said, path="/srv/app/lexer.py") == "", "a session's own beginning names its folders"
 
 
 def test_a_long_prompt_is_read_word_for_word_only() -> None:
