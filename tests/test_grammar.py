@@ -515,7 +515,8 @@ def test_what_random_logits_write_is_a_valid_call(
 
 
 def _check_valid(reply: Reply, tools: Sequence[Tool]) -> None:
-    assert reply.message.calls, reply.raw
+    # A pythonic list that is cut at the token limit is one call that cannot be read, not some that can.
+    assert reply.message.calls or (reply.stop == "length" and reply.unread), reply.raw
     assert reply.unread == () or reply.stop == "length", reply.raw
     offered = {tool.name: tool for tool in tools}
     for call in reply.message.calls:
