@@ -194,7 +194,9 @@ def _quoted_printable(text: str) -> str:
     text = _SOFT_BREAK.sub("", text)
     undone = _QUOTED.sub(_from_quoted, text)
     if _QUOTED.search(undone):
-        latin = _QUOTED.sub(lambda m: bytes.fromhex(m[0].replace("=", "")).decode("latin-1"), text).split(BREAK)
+        latin = _QUOTED.sub(lambda m: bytes.fromhex(m[0].replace("=", "")).decode("latin-1"), text).split(
+            BREAK
+        )
         known = set(undone.split(BREAK))  # or the text would grow each time that it is looked at again
         undone = BREAK.join([undone, *(one for one in latin if one not in known)])
     return undone
