@@ -232,9 +232,11 @@ class _Plan:
         assert how is not None
         most = self.recipe.max_tokens
         if not self.recipe.ask:
-            return self._told(*extended(parts, folder, self._offered, how, None, self.count, most), parts)
+            return self._told(
+                *extended(parts, folder, self._offered, how, None, self.count, most, self._gate), parts
+            )
         with self._asked() as teachers:
-            made, steps = extended(parts, folder, self._offered, how, teachers, self.count, most)
+            made, steps = extended(parts, folder, self._offered, how, teachers, self.count, most, self._gate)
             keep_bill(folder, teachers.bill())
         return self._told(made, steps, parts)
 

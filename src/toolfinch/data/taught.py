@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from toolfinch.artifact import write_atomically
-from toolfinch.data import lengths, spool
+from toolfinch.data import dataset, lengths, spool
 from toolfinch.data.anonymize.gate import Gate
 from toolfinch.data.build_recipe import Ask
 from toolfinch.data.curate import quality
@@ -91,6 +91,7 @@ def extended(
     teachers: Teachers | None,
     longest: lengths.Longest,
     max_tokens: int,
+    gate: Gate | None,
 ) -> tuple[list[Path], list[Step]]:
     """The parts as they are, and new conversations behind them. The step counts the new ones alone."""
     tally = Tally("synthesize (new ones)")
@@ -120,6 +121,8 @@ def extended(
             while one.id in taken:  # the log may hold what was written in an earlier build
                 one = msgspec.structs.replace(one, id=f"{one.id}+")
             taken.add(one.id)
+            if not why and gate and gate.check(dataset.to_row(one)):
+                why = "what was made up is somebody's"
             kept = tally.count(one, why or one)
             if kept is not None:
                 yield kept
