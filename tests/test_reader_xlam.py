@@ -138,6 +138,8 @@ def test_parameters_that_are_a_schema_stay_one() -> None:
         (row({"a": 1}), "a parameter is no object"),
         (row({"a": {"type": "Foo"}}), "not one that can be read"),
         ({"query": "x", "tools": "?", "answers": CALLS}, "tools: neither JSON"),
+        ({"query": "x", "tools": "[" * 5000, "answers": CALLS}, "tools: neither JSON"),
+        ({"query": "x", "tools": [{"name": "f"}], "answers": "[" * 5000}, "a call is neither JSON"),
         ({"query": None, "tools": [], "answers": CALLS}, "query: expected text"),
     ],
 )

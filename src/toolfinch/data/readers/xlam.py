@@ -72,8 +72,8 @@ def _tools(raw: Any) -> list[Any]:
     if isinstance(raw, str):
         try:
             return [_tool_of(bytes(one).decode()) for one in _RAW.decode(raw)]
-        except (msgspec.MsgspecError, ValueError):
-            pass  # Python's literals, or one behind the other
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            pass  # Python's literals, one behind the other, or nested too deeply: `read_tools` knows
     return [_tool(one) for one in read_tools(raw) or []]
 
 
