@@ -7,7 +7,7 @@ so the evaluation, the server and the parity check do not know which they talk t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -33,6 +33,12 @@ class Decoding(msgspec.Struct, frozen=True):
     constrain: bool = True
     """Whether a call's name, keys and types are held to the tools while it is written. Only engines on this
     machine can; an endpoint does what it does."""
+    response_schema: dict[str, Any] | None = None
+    """A JSON Schema that the words of a reply that calls nothing are held to."""
+    logprobs: int | None = None
+    """How many of the likeliest tokens to report beside each that was written; None: no log-probabilities."""
+    think: bool = False
+    """Whether the model may think before its turn, where its chat template knows of thinking."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -51,6 +57,40 @@ class Timings(msgspec.Struct, frozen=True):
     total_s: float = 0.0
 
 
+class Signals(msgspec.Struct, frozen=True):
+    """What the model's raw logits, before any mask, say of one reply. Forced tokens take no part: they carry nothing."""
+
+    called: bool
+    """Whether the reply has calls; the fields down to `removed` are None where it has none."""
+    trigger: float | None = None
+    """P(call) at the decision; None where the trigger is not one token, or was forced."""
+    name: float | None = None
+    """The least margin between the chosen and the next best token, of those that valid tool names allow (renormalised
+    over them), while names were written; None where every name was forced (one tool)."""
+    value_min: float | None = None
+    """The least margin between p(chosen token) and p(best other token), over unforced tokens of arguments; negative where the
+    mask overruled the model."""
+    value_mean: float | None = None
+    removed: float | None = None
+    """The largest share of probability that the mask took away at one token."""
+    copied: float | None = None
+    """The share of the argument values that stand in the conversation; None where there are no values."""
+    sampled: int = 0
+    """Tokens that the model chose."""
+    forced: int = 0
+    """Tokens that could be no others."""
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """One token of a reply, natural logarithms."""
+
+    text: str
+    logprob: float
+    """Raw, of the model's own distribution; 0 for a forced token."""
+    top: tuple[tuple[str, float], ...] = ()
+    """The likeliest tokens and their log-probabilities, best first."""
+
+
 class Reply(msgspec.Struct, frozen=True):
     """The next turn and how it came to be."""
 
@@ -66,6 +106,11 @@ class Reply(msgspec.Struct, frozen=True):
     """What looked like a call and could not be read; never empty where a call was malformed."""
     error: str = ""
     """Set only where `stop` is `error` or `context`."""
+    signals: Signals | None = None
+    """Only from engines on this machine."""
+    p_right: float | None = None
+    """The calibrated probability that the whole reply is right; None without a calibration."""
+    logprobs: tuple[TokenLogprob, ...] = ()
     read_as: str = ""
     """The dialect by which calls were found that the endpoint had left in its text; empty: none were."""
 
