@@ -21,6 +21,7 @@ from toolfinch.callers.load import load
 from toolfinch.callers.local import LocalCaller
 from toolfinch.callers.openai import OpenAICaller
 from toolfinch.callers.transformers_engine import TransformersEngine
+from toolfinch.decode.engine import logits_after
 from toolfinch.errors import MissingDependency, UsageError
 from toolfinch.message import ToolCall, ToolResult, assistant, system, tool, user
 from toolfinch.serve.run import background
@@ -135,9 +136,13 @@ def test_both_engines_say_the_same(folder: Path, gguf: Path, choice: str) -> Non
     """Template, special tokens or bytes that differ between engines: trained on one, served on another."""
     ours, theirs = load(str(folder), "hermes"), load(str(gguf), n_threads=1)
     # Not many free tokens: a random model has near ties, and llama.cpp's cache is float16.
-    how = Decoding(max_tokens=8 if choice in ("auto", "none") else 40, tool_choice=choice)
+    free = choice in ("auto", "none")
+    how = Decoding(max_tokens=8 if free else 32, tool_choice=choice, parallel=free, logprobs=2)
     a, b = ours.reply(MESSAGES, TOOLS, how), theirs.reply(MESSAGES, TOOLS, how)
     assert a.raw == b.raw and a.usage == b.usage and a.stop == b.stop
+    assert [one.text for one in a.logprobs] == [one.text for one in b.logprobs]
+    for one, other in zip(a.logprobs, b.logprobs, strict=True):
+        assert one.logprob == pytest.approx(other.logprob, abs=0.05)
     assert a.confidence == (None if choice != "auto" else pytest.approx(b.confidence, abs=1e-2))
 
 
@@ -313,12 +318,19 @@ def test_llama_cpp_compiled_with_amx_is_not_let_near_it(gguf: Path, monkeypatch:
 
     from toolfinch.callers.llama_cpp_engine import LlamaCppEngine
 
+    seen: list[bool] = []
+    load_file = llama_cpp.llama_model_load_from_file
     for says in (True, False):
         info = b"AVX2 = 1 | AMX_INT8 = 1 | " if says else b"AVX2 = 1 | "
         monkeypatch.setattr(llama_cpp, "llama_print_system_info", lambda info=info: info)
+        monkeypatch.setattr(
+            llama_cpp,
+            "llama_model_load_from_file",
+            lambda path, params: [seen.append(params.use_extra_bufts), load_file(path, params)][1],
+        )
         engine = LlamaCppEngine(gguf)
-        assert engine._llama.model_params.use_extra_bufts is not says
-        assert len(engine.start([1, 2])[0]) > 2
+        assert seen.pop() is not says
+        assert len(logits_after(engine, [1, 2])) > 2
 
 
 def test_llama_cpp_reads_decomposed_text_as_the_tokenizer_does(folder: Path, gguf: Path) -> None:

@@ -16,8 +16,9 @@ from tiny_models import tiny_model, tiny_tokenizer
 from toolfinch import dialects
 from toolfinch.caller import Decoding, Delta, Reply
 from toolfinch.decode.decision import probability, trigger_id
-from toolfinch.decode.engine import ContextError, Engine, Logits, Pieces, common_prefix
+from toolfinch.decode.engine import ContextError, Engine, Logits, Part, Pieces, common_prefix, logits_after
 from toolfinch.decode.loop import generate
+from toolfinch.decode.prefixes import Prefixes
 from toolfinch.errors import ToolfinchError, UsageError
 from toolfinch.message import ToolCall, assistant
 from toolfinch.tool import Tool
@@ -39,13 +40,15 @@ class Typist:
     context = 400
     stop_ids = frozenset({EOS})
     chat_template = bos_token = eos_token = ""
+    slots, cells, can_cut = 1, 400, True
 
     def __init__(self, text: str, special: Sequence[str] = SPECIAL, first: dict[int, float] | None = None):
         self._special = special
         self._script = [*self.encode(text), EOS]
         self._first = first
         self._at = 0
-        self.steps = 0
+        self._held: list[list[int]] = [[] for _ in range(self.slots)]
+        self.passes: list[list[int]] = []
 
     @property
     def lltokenizer(self) -> Any:
@@ -63,14 +66,32 @@ class Typist:
         parts = [bytes([i]) if i < 256 else self._special[i - 256].encode() for i in ids]
         return b"".join(parts).decode("utf-8", "replace")
 
-    def start(self, ids: Sequence[int]) -> tuple[Logits, int]:
-        self._at = len(ids) - len(PROMPT)
-        return self._logits(), 0
+    def forward(self, parts: Sequence[Part]) -> list[Logits | None]:
+        self.passes.append([len(part.ids) for part in parts])
+        assert len({part.slot for part in parts}) == len(parts)
+        out: list[Logits | None] = []
+        for part in parts:
+            assert len(part.ids), "a pass over nothing"
+            self._held[part.slot] += part.ids
+            assert len(self._held[part.slot]) <= self.context
+            self._at = len(self._held[part.slot]) - len(PROMPT)
+            out.append(self._logits() if part.wants_logits else None)
+        return out
 
-    def step(self, token: int) -> Logits:
-        self.steps += 1
-        self._at += 1
-        return self._logits()
+    def copy(self, source: int, target: int, length: int) -> None:
+        assert self.can_cut or length == len(self._held[source])
+        self._held[target] = self._held[source][:length]
+
+    def cut(self, slot: int, length: int) -> None:
+        assert length == 0 or (self.can_cut and length <= len(self._held[slot]))
+        del self._held[slot][length:]
+
+    def dump(self, slot: int) -> bytes:
+        return bytes(str(self._held[slot]), "ascii")
+
+    def restore(self, slot: int, state: bytes, length: int) -> bool:
+        self._held[slot] = list(map(int, state.strip(b"[]").split(b","))) if state else []
+        return len(self._held[slot]) == length
 
     def _logits(self) -> Logits:
         p = np.full(256 + len(self._special), 1e-12)
@@ -273,7 +294,7 @@ def test_closing_the_stream_stops_the_engine() -> None:
     next(items)
     next(items)
     items.close()  # type: ignore[attr-defined]
-    assert engine.steps <= 2
+    assert len(engine.passes) <= 3
 
 
 @given(st.integers())
@@ -298,8 +319,8 @@ def test_broken_logits_are_an_error() -> None:
     """NaN has no order: argmax would pick the first NaN and write nonsense with confidence."""
 
     class Broken(Typist):
-        def step(self, token: int) -> Logits:
-            return np.full_like(super().step(token), np.nan)
+        def _logits(self) -> Logits:
+            return np.full_like(super()._logits(), np.nan)
 
     with pytest.raises(ToolfinchError, match="nan"):
         run(Broken("hi"))
@@ -355,14 +376,18 @@ def _check_cache(warm: Engine, cold: Engine, family: str, atol: float) -> None:
         [9, *base[:5]],
         random.integers(0, 400, 30).tolist(),
     ]
-    seen: list[int] = []
+    prefixes = Prefixes(warm)
     for i, prompt in enumerate(prompts):
-        logits, cached = warm.start(prompt)
-        shared = min(common_prefix(seen, prompt), len(prompt) - 1)
-        assert cached in ((shared,) if plain or shared == len(seen) else (0, shared))
-        for token in (3, 1, 2)[: i % 4]:
-            logits = warm.step(token)
-            prompt = [*prompt, token]
-        seen = prompt
-        cold.start([11])
-        np.testing.assert_allclose(logits, cold.start([*prompt])[0], atol=atol, rtol=0)
+        slot = prefixes.acquire(prompt, 0, 3)
+        assert slot is not None
+        if i:
+            shared = common_prefix(prompts[i - 1], prompt)
+            assert len(slot.ids) >= (min(shared, len(prompt) - 1) if plain else 0)
+        rest, prompt = prompt[len(slot.ids) :], list(prompt)
+        for more in [rest, *([token] for token in (3, 1, 2)[: i % 4])]:
+            (logits,) = warm.forward([Part(slot.number, more)])
+            prefixes.extend(slot, more)
+        prefixes.release(slot)
+        expected = logits_after(cold, slot.ids)
+        assert logits is not None and slot.ids[: len(prompt)] == prompt
+        np.testing.assert_allclose(logits, expected, atol=atol, rtol=0)

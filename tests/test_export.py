@@ -19,6 +19,7 @@ import tiny_models
 from toolfinch import artifact
 from toolfinch.callers.llama_cpp_engine import LlamaCppEngine
 from toolfinch.callers.transformers_engine import TransformersEngine
+from toolfinch.decode.engine import logits_after
 from toolfinch.dialects import get
 from toolfinch.dialects.chat_template import render
 from toolfinch.errors import MissingDependency, ParityError, ToolfinchError, UsageError
@@ -61,7 +62,7 @@ def _cosine(folder: Path, gguf: Path) -> float:
     """The worst of the prompts, transformers against llama.cpp."""
     ours, theirs = TransformersEngine(folder, device="cpu"), LlamaCppEngine(gguf, context=512)
     ids = [ours.encode(text) for text in PROMPTS]
-    return min(parity.cosine(ours.start(i)[0], theirs.start(i)[0]) for i in ids)
+    return min(parity.cosine(logits_after(ours, i), logits_after(theirs, i)) for i in ids)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_a_vision_language_checkpoint_gives_its_text_model(models: dict[str, Pat
     folder = tiny_models.with_vision(models["qwen3_5"], tmp_path / "vl")
     assert _cosine(folder, _gguf(folder)) >= 0.999
     restore(folder / "bf16.gguf", folder, tmp_path / "back")
-    assert TransformersEngine(tmp_path / "back", device="cpu").start([1, 2, 3])[0].any()
+    assert logits_after(TransformersEngine(tmp_path / "back", device="cpu"), [1, 2, 3]).any()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -141,7 +142,7 @@ def test_every_tensor_matters(models: dict[str, Path], tmp_path: Path, family: s
     whole = _gguf(models[family])
     ours = TransformersEngine(models[family], device="cpu")
     ids = [ours.encode(text) for text in PROMPTS]
-    wanted = [ours.start(i)[0] for i in ids]
+    wanted = [logits_after(ours, i) for i in ids]
     names = [
         name for name, _, _ in read_tensors(whole) if ".1." in name or ".3." in name or "blk" not in name
     ]
@@ -149,7 +150,7 @@ def test_every_tensor_matters(models: dict[str, Path], tmp_path: Path, family: s
         broken = shutil.copy(whole, tmp_path / "broken.gguf")
         tiny_models.corrupt_tensor(broken, name)
         theirs = LlamaCppEngine(broken, context=512)
-        worst = min(parity.cosine(w, theirs.start(i)[0]) for w, i in zip(wanted, ids, strict=True))
+        worst = min(parity.cosine(w, logits_after(theirs, i)) for w, i in zip(wanted, ids, strict=True))
         assert worst < 0.999, f"{name} can be zeroed and nothing shows"
 
 
@@ -357,7 +358,9 @@ def test_export_ships_what_passes(taught: Path, tmp_path: Path) -> None:
         report = msgspec.json.decode((tmp_path / "bird" / check.report).read_bytes(), type=parity.Report)
         assert report.engine == parity.LLAMA_CPP and report.with_calls == 3, "nothing was compared"
     folder = TransformersEngine(tmp_path / "bird", device="cpu")
-    assert (folder.start([1, 2])[0] == TransformersEngine(taught, device="cpu").start([1, 2])[0]).all()
+    assert (
+        logits_after(folder, [1, 2]) == logits_after(TransformersEngine(taught, device="cpu"), [1, 2])
+    ).all()
 
 
 def test_k_quants_need_no_bf16_in_the_artifact(taught: Path, tmp_path: Path) -> None:
@@ -548,7 +551,7 @@ def test_a_merged_model_is_its_base_and_adapter(models: dict[str, Path], tmp_pat
         plain = base(ids).logits[0, -1].numpy()
         wanted = PeftModel.from_pretrained(base, adapter)(ids).logits[0, -1].numpy()
     out = merge(adapter, tmp_path / "merged", dtype="float32")
-    got = TransformersEngine(out, device="cpu").start([5, 6, 7, 8])[0]
+    got = logits_after(TransformersEngine(out, device="cpu"), [5, 6, 7, 8])
     assert parity.cosine(wanted, got) > 0.99999 > parity.cosine(wanted, plain)
     merged, source = ((p / "generation_config.json").read_text() for p in (out, models[family]))
     assert json.loads(merged)["eos_token_id"] == json.loads(source)["eos_token_id"]
@@ -571,7 +574,7 @@ def test_an_adapter_from_a_vision_language_model_is_merged(models: dict[str, Pat
     nested = merge(
         adapter, tmp_path / "nested", base=tiny_models.with_vision(models["qwen3_5"], tmp_path / "vl")
     )
-    a, b = (TransformersEngine(p, device="cpu").start([5, 6, 7])[0] for p in (plain, nested))
+    a, b = (logits_after(TransformersEngine(p, device="cpu"), [5, 6, 7]) for p in (plain, nested))
     assert (a == b).all()
     assert load_config(nested).model_type == "qwen3_5_text"
 

@@ -90,7 +90,8 @@ def _refused(engine: Engine, dialect: Dialect, tools: Sequence[Tool], text: str)
     constraint = Constraint(engine, dialect, tools, required=False)
     ids = engine.encode(text)
     for at, token in enumerate([*ids, min(engine.stop_ids)]):
-        if constraint.mask(np.zeros(engine.lltokenizer.vocab_size, np.float32))[token] < 0:
+        allowed = constraint.allowed(engine.lltokenizer.vocab_size)
+        if allowed is not None and not allowed[token]:
             return engine.decode(ids[:at])
         if at < len(ids):
             constraint.feed(token)

@@ -1,8 +1,8 @@
-"""A GGUF file as an `Engine`, through the low-level loop of llama-cpp-python.
+"""A GGUF file as an `Engine`, through llama.cpp's own functions as llama-cpp-python binds them.
 
-`Llama.generate` is not used: it samples inside and keeps its logits to itself. `Llama.eval` and
-`llama_get_logits_ith` give the raw logits after the last token. The cache is cut back to the longest common
-prefix with the next prompt; where the model's memory cannot be cut (recurrent layers), it starts anew.
+`llama_cpp.Llama` is not used: it samples inside, keeps its logits to itself and holds one sequence. Here all slots
+share one cache of keys and values (`kv_unified`), so that a prefix which several of them have is held once, and a
+pass takes tokens of all of them. Several GPUs, embeddings and LoRA adapters are left out.
 """
 
 from __future__ import annotations
@@ -19,41 +19,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolfinch.artifact import NORMALIZER_KEY
-from toolfinch.decode.engine import END_OF_TURN, Logits, common_prefix, cores
-from toolfinch.errors import MissingDependency, UsageError
+from toolfinch.decode.engine import END_OF_TURN, Logits, Part, cores
+from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 
 if TYPE_CHECKING:
     from llguidance import LLTokenizer
 
-
-def _llama_class(llama_cpp: Any) -> Any:
-    """`llama_cpp.Llama`; where it was compiled with Intel's AMX, one that does not use it.
-
-    GCC 12 compiles llama.cpp's AMX kernels so that the first product of matrices ends the process (see the Makefile).
-    Weights in the file's own layout never reach those kernels, nor the other ones for weights laid out anew, which
-    makes prompts slower; `Llama` has no argument for it.
-    """
-    if b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info():
-        return llama_cpp.Llama
-
-    class Llama(llama_cpp.Llama):  # type: ignore[misc]
-        def __setattr__(self, name: str, value: Any) -> None:
-            if name == "model_params":
-                value.use_extra_bufts = False
-            super().__setattr__(name, value)
-
-    return Llama
+_BATCH = 512
+"""Tokens of one pass through the model; longer parts take several."""
 
 
 class LlamaCppEngine:
     """Implements `decode.engine.Engine`."""
 
-    def __init__(self, path: Path, *, context: int = 8192, n_threads: int = 0, gpu_layers: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context: int = 8192,
+        n_threads: int = 0,
+        gpu_layers: int = 0,
+        slots: int = 2,
+        cells: int = 0,
+    ) -> None:
         """Load a GGUF file.
 
-        `context` in tokens, at most what the model was trained for, since its cache is allocated at once;
-        `n_threads` 0: all cores that it may use; `gpu_layers` -1: all of them. Raises UsageError for a file that llama.cpp
-        cannot load.
+        `context`: tokens of one sequence, at most what the model was trained for; `cells`: tokens of all `slots`
+        together, whose cache is allocated at once, 0: as many as one sequence; `n_threads` 0: all cores that it may use;
+        `gpu_layers` -1: all of them. Raises UsageError for a file that llama.cpp cannot load.
         """
         if not path.is_file():
             raise UsageError(f"{path}: no such file")
@@ -67,61 +60,91 @@ class LlamaCppEngine:
                 f"{path}: running a GGUF needs llama-cpp-python", hint="pip install 'toolfinch[gguf]'"
             ) from error
 
-        threads = n_threads or cores()
         logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
+        llama_cpp.llama_backend_init()
         self._library = llama_cpp
+        self._model = self._load(path, gpu_layers)
+        self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
+        self._size = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
         self._context = min(context, self._trained_context(path))
-        try:
-            self._llama: Any = _llama_class(llama_cpp)(
-                str(path),
-                n_ctx=self._context,
-                n_threads=threads,
-                n_threads_batch=threads,
-                n_gpu_layers=gpu_layers,
-                logits_all=False,
-                verbose=False,
-            )
-        except ValueError as error:
-            raise UsageError(f"{path}: llama.cpp cannot load it ({error})") from error
-        # Its own `__del__` fails at the interpreter's end, when the functions it needs are gone.
-        weakref.finalize(self, self._llama.close)
-        self._normal_form = self._llama.metadata.get(NORMALIZER_KEY, "")
-        self._vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
-        self._size = self._llama.n_vocab()
+        self._slots = slots
+        self._cells = max(cells, self._context)
+        self._ctx = self._make_context(path, n_threads or cores())
+        self._memory = llama_cpp.llama_get_memory(self._ctx)
+        self._batch = _Batch(llama_cpp)
+        self._lengths = [0] * slots
+        self._can_cut = not (
+            llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(self._model)
+        )
+        self._normal_form = self.metadata.get(NORMALIZER_KEY, "")
         self._stop_ids = self._ends()
-        self._ids: list[int] = []
+        weakref.finalize(self, _free, llama_cpp, self._ctx, self._model)
 
-    def _trained_context(self, path: Path) -> int:
-        """Tokens; asked of the file's head alone, since a larger cache would be allocated for nothing."""
+    def _load(self, path: Path, gpu_layers: int) -> Any:
         params = self._library.llama_model_default_params()
-        params.vocab_only = True
+        params.n_gpu_layers = 0x7FFFFFFF if gpu_layers < 0 else gpu_layers
+        if b"AMX_INT8 = 1" in self._library.llama_print_system_info():
+            # GCC 12 compiles llama.cpp's AMX kernels so that the first product of matrices ends the process (see the
+            # Makefile). Weights in the file's own layout never reach them, nor the other kernels for weights laid out
+            # anew, which makes prompts slower.
+            params.use_extra_bufts = False
         model = self._library.llama_model_load_from_file(str(path).encode(), params)
         if model is None:
             raise UsageError(f"{path}: llama.cpp cannot load it: damaged, or of an unknown architecture")
+        return model
 
-        def text(key: str) -> str:
-            buffer = ctypes.create_string_buffer(256)
-            self._library.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
-            return buffer.value.decode()
-
-        trained = text(f"{text('general.architecture')}.context_length")
-        self._library.llama_model_free(model)
+    def _trained_context(self, path: Path) -> int:
+        trained = self.metadata.get(f"{self.metadata.get('general.architecture')}.context_length", "")
         if not trained.isdecimal():
             raise UsageError(f"{path}: does not say how much context the model was trained for")
         return int(trained)
+
+    def _make_context(self, path: Path, threads: int) -> Any:
+        params = self._library.llama_context_default_params()
+        params.n_ctx = self._cells
+        params.n_batch = params.n_ubatch = _BATCH
+        params.n_seq_max = self._slots
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = threads
+        params.no_perf = True
+        context = self._library.llama_init_from_model(self._model, params)
+        if context is None:
+            raise UsageError(f"{path}: llama.cpp cannot make a context of {self._cells} tokens for it")
+        return context
 
     @property
     def context(self) -> int:
         return self._context
 
     @property
+    def slots(self) -> int:
+        return self._slots
+
+    @property
+    def cells(self) -> int:
+        return self._cells
+
+    @property
+    def can_cut(self) -> bool:
+        return self._can_cut
+
+    @property
     def stop_ids(self) -> frozenset[int]:
         return self._stop_ids
 
-    @property
+    @cached_property
     def metadata(self) -> dict[str, str]:
         """The file's key-value pairs, arrays left out."""
-        return dict(self._llama.metadata)
+        key_at, value_at = (
+            self._library.llama_model_meta_key_by_index,
+            self._library.llama_model_meta_val_str_by_index,
+        )
+        found = {}
+        for i in range(self._library.llama_model_meta_count(self._model)):
+            found[_text(lambda *at, i=i: key_at(self._model, i, *at))] = _text(
+                lambda *at, i=i: value_at(self._model, i, *at)
+            )
+        return found
 
     @property
     def chat_template(self) -> str:
@@ -138,7 +161,14 @@ class LlamaCppEngine:
     def encode(self, text: str) -> list[int]:
         if self._normal_form == "NFC":
             text = unicodedata.normalize("NFC", text)
-        return list(self._llama.tokenize(text.encode(), add_bos=False, special=True))
+        raw = text.encode()
+        room = len(raw) + 1  # no token is less than a byte; a tokenizer may put a space before the first
+        while True:
+            ids = (self._library.llama_token * room)()
+            n = self._library.llama_tokenize(self._vocabulary, raw, len(raw), ids, room, False, True)
+            if n >= 0:
+                return list(ids[:n])
+            room = -n  # the size that it needs
 
     def decode(self, ids: Sequence[int]) -> str:
         return b"".join(self._bytes_of(token) for token in ids).decode("utf-8", "replace")
@@ -149,25 +179,61 @@ class LlamaCppEngine:
 
         return lltokenizer_from_vocab(self._vocabulary, eos_token=sorted(self._stop_ids))
 
-    def start(self, ids: Sequence[int]) -> tuple[Logits, int]:
-        keep = min(common_prefix(self._ids, ids), len(ids) - 1)
-        if keep < len(self._ids) and not self._llama._ctx.kv_cache_seq_rm(0, keep, -1):
-            keep = 0
-        if keep == 0:
-            self._llama._ctx.kv_cache_clear()
-        del self._ids[keep:]
-        self._llama.n_tokens = keep
-        return self._eval(ids[keep:]), keep
+    def forward(self, parts: Sequence[Part]) -> list[Logits | None]:
+        out: list[Logits | None] = [None] * len(parts)
+        batch: list[tuple[int, int, int, bool]] = []
+        wanted: list[tuple[int, int]] = []
+        for number, part in enumerate(parts):
+            at, last = self._lengths[part.slot], len(part.ids) - 1
+            for i, token in enumerate(part.ids):
+                if len(batch) == _BATCH:
+                    self._decode(batch, wanted, out)
+                    batch, wanted = [], []
+                wants = part.wants_logits and i == last
+                if wants:
+                    wanted.append((number, len(batch)))
+                batch.append((token, at + i, part.slot, wants))
+        if batch:
+            self._decode(batch, wanted, out)
+        return out
 
-    def step(self, token: int) -> Logits:
-        return self._eval([token])
+    def _decode(
+        self, batch: list[tuple[int, int, int, bool]], wanted: list[tuple[int, int]], out: list[Logits | None]
+    ) -> None:
+        code = self._library.llama_decode(self._ctx, self._batch.filled(batch))
+        if code != 0:
+            why = "its cache is full" if code == 1 else f"code {code}"
+            raise ToolfinchError(f"llama.cpp could not read {len(batch)} tokens: {why}")
+        for _, position, slot, _ in batch:
+            self._lengths[slot] = position + 1
+        for number, row in wanted:
+            pointer = self._library.llama_get_logits_ith(self._ctx, row)
+            out[number] = np.ctypeslib.as_array(pointer, shape=(self._size,)).astype(np.float32, copy=True)
 
-    def _eval(self, ids: Sequence[int]) -> Logits:
-        seen, self._ids = self._ids, []  # until it is through, the cache is good for nothing
-        self._llama.eval(ids)
-        self._ids = [*seen, *ids]
-        pointer = self._library.llama_get_logits_ith(self._llama.ctx, -1)
-        return np.ctypeslib.as_array(pointer, shape=(self._size,)).astype(np.float32, copy=True)
+    def copy(self, source: int, target: int, length: int) -> None:
+        self.cut(target, 0)
+        self._library.llama_memory_seq_cp(self._memory, source, target, -1, length if self._can_cut else -1)
+        self._lengths[target] = length
+
+    def cut(self, slot: int, length: int) -> None:
+        if not self._library.llama_memory_seq_rm(self._memory, slot, length or -1, -1):
+            raise ToolfinchError(f"this model's memory cannot be cut back to {length} tokens")
+        self._lengths[slot] = length
+
+    def dump(self, slot: int) -> bytes:
+        size = self._library.llama_state_seq_get_size(self._ctx, slot)
+        buffer = (ctypes.c_uint8 * size)()
+        written = self._library.llama_state_seq_get_data(self._ctx, buffer, size, slot)
+        return bytes(memoryview(buffer)[:written])
+
+    def restore(self, slot: int, state: bytes, length: int) -> bool:
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        self.cut(slot, 0)
+        if self._library.llama_state_seq_set_data(self._ctx, buffer, len(state), slot) == 0:
+            self.cut(slot, 0)
+            return False
+        self._lengths[slot] = length
+        return True
 
     def _bytes_of(self, token: int) -> bytes:
         size = 64
@@ -191,3 +257,39 @@ class LlamaCppEngine:
             if len(ids) == 1:
                 ends.add(ids[0])
         return frozenset(ends)
+
+
+class _Batch:
+    """One `llama_batch`, filled again for each pass."""
+
+    def __init__(self, library: Any) -> None:
+        self._batch = library.llama_batch_init(_BATCH, 0, 1)
+        weakref.finalize(self, library.llama_batch_free, self._batch)
+
+    def filled(self, rows: Sequence[tuple[int, int, int, bool]]) -> Any:
+        """`rows`: token, position, slot, whether its logits are wanted."""
+        batch = self._batch
+        batch.n_tokens = len(rows)
+        for i, (token, position, slot, wants) in enumerate(rows):
+            batch.token[i] = token
+            batch.pos[i] = position
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = slot
+            batch.logits[i] = wants
+        return batch
+
+
+def _text(read: Any) -> str:
+    """What a function of the library writes that returns the length it needs."""
+    size = 256
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        needed = read(buffer, size)
+        if needed < size:
+            return buffer.value.decode("utf-8", "replace")
+        size = needed + 1
+
+
+def _free(library: Any, context: Any, model: Any) -> None:
+    library.llama_free(context)
+    library.llama_model_free(model)

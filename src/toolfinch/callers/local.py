@@ -1,41 +1,60 @@
 """`LocalCaller`: an engine on this machine, its chat template and its dialect, as a `ToolCaller`.
 
-One lock around the engine: a second request waits until the first is done, since an engine holds one
-conversation's cache. Thinking is off: what is served is what these models are trained and measured on.
+Requests that are made at the same time share the engine's passes (`decode.batch`). The beginning that a prompt shares with
+others of the same tools and system message is found out by rendering those alone, so that its state can be kept.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import msgspec
 
 from toolfinch.caller import Decoding, Delta, Reply
-from toolfinch.decode.engine import Engine
-from toolfinch.decode.loop import generate
+from toolfinch.decode.batch import Batcher
+from toolfinch.decode.engine import Engine, common_prefix
+from toolfinch.decode.prefix_store import Store
+from toolfinch.decode.writer import Writer
 from toolfinch.dialects import Dialect
 from toolfinch.dialects.chat_template import render
 from toolfinch.errors import PromptError, ToolfinchError, UsageError
-from toolfinch.message import Message
+from toolfinch.message import Message, user
 from toolfinch.tool import Tool
+
+_NOBODYS_WORDS = "\x07"
+"""What no user begins with."""
 
 
 class LocalCaller:
     """Implements `ToolCaller` and `StreamingCaller`; safe to share between threads."""
 
-    def __init__(self, engine: Engine, dialect: Dialect, template: str, name: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        dialect: Dialect,
+        template: str,
+        name: str,
+        *,
+        live: int = 1,
+        store: Store | None = None,
+    ) -> None:
+        """`live`: how many replies are made at once."""
         if not template:
             raise UsageError(f"{name}: the model has no chat template", hint="export it again with one")
         self.engine = engine
         self.dialect = dialect
         self.template = template
+        self.live = min(live, engine.slots)
         self._name = name
-        self._lock = threading.Lock()
+        self._batcher = Batcher(engine, live=live, store=store)
+        self._head_ids = lru_cache(maxsize=32)(self._read_head)
 
     @property
     def name(self) -> str:
         return self._name
 
-    def prompt(self, messages: Sequence[Message], tools: Sequence[Tool]) -> str:
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Tool], *, think: bool = False) -> str:
         """The text that the model is given, up to where its turn begins.
 
         Raises PromptError where the model's chat template refuses the messages.
@@ -48,7 +67,7 @@ class LocalCaller:
                 add_generation_prompt=True,
                 bos_token=self.engine.bos_token,
                 eos_token=self.engine.eos_token,
-                enable_thinking=False,
+                enable_thinking=think,
             )
         except ToolfinchError as error:
             raise PromptError(f"messages: {self.name} cannot be given them: {error}") from error
@@ -57,9 +76,9 @@ class LocalCaller:
         self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
     ) -> Iterator[Delta | Reply]:
         """Deltas, then the whole `Reply`; closing the iterator stops the work before the next token."""
-        text = self.prompt(messages, tools)
-        with self._lock:
-            yield from generate(self.engine, self.dialect, self.engine.encode(text), tools, decoding)
+        ids = self.engine.encode(self.prompt(messages, tools, think=decoding.think))
+        writer = Writer(self.engine, self.dialect, ids, tools, decoding)
+        yield from self._batcher.stream(writer, self._head(messages, tools, ids))
 
     def reply(
         self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
@@ -68,3 +87,19 @@ class LocalCaller:
         *_, last = self.stream(messages, tools, decoding)
         assert isinstance(last, Reply)
         return last
+
+    def _head(self, messages: Sequence[Message], tools: Sequence[Tool], ids: Sequence[int]) -> int:
+        """How many tokens of the prompt come of its tools and the system messages that it begins with."""
+        first = next((i for i, one in enumerate(messages) if one.role != "system"), len(messages))
+        if first == len(messages):
+            return 0
+        key = msgspec.json.encode((messages[:first], tuple(tools)))
+        return common_prefix(self._head_ids(key), ids)
+
+    def _read_head(self, key: bytes) -> tuple[int, ...]:
+        system, tools = msgspec.json.decode(key, type=tuple[tuple[Message, ...], tuple[Tool, ...]])
+        try:
+            text = self.prompt([*system, user(_NOBODYS_WORDS)], tools)
+        except PromptError:  # a template that wants something else first: nothing is shared
+            return ()
+        return tuple(self.engine.encode(text))

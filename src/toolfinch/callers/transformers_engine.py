@@ -1,14 +1,16 @@
 """A transformers model as an `Engine`, on CPU or GPU.
 
-The key-value cache of the last prompt is kept and cut back to the longest common prefix with the next one.
-Only plain attention can be cut back: a recurrent or sliding-window layer has forgotten what it would need,
-so a model with one keeps its cache only where the next prompt continues the last exactly, and starts anew
-otherwise. Quantised weights, adapters that are not merged, and more than one device are left out.
+Each slot has a key-value cache of its own, and a pass takes the slots one after the other: one padded batch of caches of
+many lengths is what the servers made for it do better (vLLM, llama-server), which `callers.openai` reaches. Only plain
+attention can be cut back: a recurrent or sliding-window layer has forgotten what it would need. Quantised weights, adapters that
+are not merged, and more than one device are left out.
 """
 
 from __future__ import annotations
 
+import copy
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolfinch.decode.engine import END_OF_TURN, Logits, common_prefix
-from toolfinch.errors import MissingDependency, UsageError
+from toolfinch.decode.engine import END_OF_TURN, Logits, Part
+from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 
 if TYPE_CHECKING:
     from llguidance import LLTokenizer
@@ -31,8 +33,9 @@ one another made it 18 times as long."""
 class TransformersEngine:
     """Implements `decode.engine.Engine`."""
 
-    def __init__(self, folder: Path, *, device: str = "") -> None:
-        """Load a model folder. `device`: as torch names it; empty picks CUDA where there is one.
+    def __init__(self, folder: Path, *, device: str = "", slots: int = 2, cells: int = 0) -> None:
+        """Load a model folder. `device`: as torch names it; empty picks CUDA where there is one. `cells`: tokens of all
+        slots together, 0: as many as one sequence may have.
 
         CPU computes in float32 (bfloat16 is slow there, and float32 is what parity is checked against),
         a GPU in the type of the file. Raises UsageError where the folder is not a whole, supported model.
@@ -75,14 +78,28 @@ class TransformersEngine:
         self._context = int(config.max_position_embeddings)
         self._vocabulary = len(self._tokenizer)
         self._stop_ids = self._ends(config)
-        self._ids: list[int] = []
-        self._cache: Any = None
+        self._cells = max(cells, self._context)
+        self._caches: list[Any] = [None] * slots
+        self._lock = threading.Lock()  # transformers sets the tokenizer's padding anew for each text
         size = sum(weight.numel() for weight in self._model.parameters())
         self._one_thread = self._device.type == "cpu" and size < _SMALL
+        self._can_cut = self._plain()
 
     @property
     def context(self) -> int:
         return self._context
+
+    @property
+    def slots(self) -> int:
+        return len(self._caches)
+
+    @property
+    def cells(self) -> int:
+        return self._cells
+
+    @property
+    def can_cut(self) -> bool:
+        return self._can_cut
 
     @property
     def stop_ids(self) -> frozenset[int]:
@@ -104,12 +121,14 @@ class TransformersEngine:
         return self._tokenizer.eos_token or ""
 
     def encode(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text, add_special_tokens=False))
+        with self._lock:
+            return list(self._tokenizer.encode(text, add_special_tokens=False))
 
     def decode(self, ids: Sequence[int]) -> str:
-        text: str = self._tokenizer.decode(
-            list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
+        with self._lock:
+            text: str = self._tokenizer.decode(
+                list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
         return text
 
     @cached_property
@@ -118,34 +137,75 @@ class TransformersEngine:
 
         return from_tokenizer(self._tokenizer, eos_token=sorted(self._stop_ids))
 
-    def start(self, ids: Sequence[int]) -> tuple[Logits, int]:
-        keep = min(common_prefix(self._ids, ids), len(ids) - 1)
-        surplus = len(self._ids) - keep
-        if surplus and not self._can_crop():
-            keep = 0
-        if keep == 0:
-            self._ids, self._cache = [], None
-        elif surplus:
-            self._cache.crop(-surplus)
-            del self._ids[keep:]
-        return self._forward(ids[keep:]), keep
+    def forward(self, parts: Sequence[Part]) -> list[Logits | None]:
+        return [self._read(part) for part in parts]
 
-    def step(self, token: int) -> Logits:
-        return self._forward([token])
-
-    def _forward(self, ids: Sequence[int]) -> Logits:
-        seen, self._ids = self._ids, []  # until it is through, the cache is good for nothing
+    def _read(self, part: Part) -> Logits | None:
+        cache = self._caches[part.slot]
+        self._caches[part.slot] = None  # until it is through, it is good for nothing
         with self._threads(), self._torch.inference_mode():
             out = self._model(
-                input_ids=self._torch.tensor([list(ids)], device=self._device),
-                past_key_values=self._cache if seen else None,
+                input_ids=self._torch.tensor([list(part.ids)], device=self._device),
+                past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
-        self._ids, self._cache = [*seen, *ids], out.past_key_values
+        self._caches[part.slot] = out.past_key_values
+        if not part.wants_logits:
+            return None
         # The embedding is often padded past the vocabulary; those rows are no tokens.
         logits: Logits = out.logits[0, -1, : self._vocabulary].float().cpu().numpy()
         return logits.astype(np.float32, copy=False)
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        self._caches[target] = copy.deepcopy(self._caches[source])
+        if self._can_cut:
+            self.cut(target, length)
+
+    def cut(self, slot: int, length: int) -> None:
+        if length == 0:
+            self._caches[slot] = None
+            return
+        surplus = self._caches[slot].get_seq_length() - length
+        if surplus and not self._can_cut:
+            raise ToolfinchError(f"this model's memory cannot be cut back to {length} tokens")
+        if surplus:
+            self._caches[slot].crop(-surplus)
+
+    def dump(self, slot: int) -> bytes:
+        """Raises ToolfinchError for a model that remembers otherwise than by plain attention."""
+        from safetensors.torch import save
+
+        if not self._can_cut:
+            raise ToolfinchError("the state of this kind of model cannot be kept elsewhere")
+        layers = enumerate(self._caches[slot].layers)
+        state: bytes = save(
+            {
+                f"{i}.{part}": getattr(layer, part).contiguous()
+                for i, layer in layers
+                for part in ("keys", "values")
+            }
+        )
+        return state
+
+    def restore(self, slot: int, state: bytes, length: int) -> bool:
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+        from transformers import DynamicCache
+
+        self.cut(slot, 0)
+        cache = DynamicCache(config=self._model.config)
+        try:
+            parts = load(state)
+            for i in range(len(parts) // 2):
+                keys, values = (parts[f"{i}.{part}"].to(self._device) for part in ("keys", "values"))
+                cache.update(keys, values, i)
+        except (SafetensorError, KeyError):
+            return False
+        if not self._can_cut or cache.get_seq_length() != length:
+            return False
+        self._caches[slot] = cache
+        return True
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
@@ -159,10 +219,14 @@ class TransformersEngine:
         finally:
             self._torch.set_num_threads(before)
 
-    def _can_crop(self) -> bool:
+    def _plain(self) -> bool:
+        """Whether all layers remember by plain attention; known once something was read."""
         from transformers.cache_utils import DynamicLayer
 
-        return self._cache is not None and all(type(layer) is DynamicLayer for layer in self._cache.layers)
+        self._read(Part(0, [0], wants_logits=False))
+        plain = all(type(layer) is DynamicLayer for layer in self._caches[0].layers)
+        self._caches[0] = None
+        return plain
 
     def _ends(self, config: Any) -> frozenset[int]:
         # The model's own word first: a config's class has a default, which may be any token of this one.

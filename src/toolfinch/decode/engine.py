@@ -1,15 +1,14 @@
-"""`Engine`: what the generation loop asks of a model; `Pieces`: text out of tokens as they come.
+"""`Engine`: what making replies asks of a model; `Pieces`: text out of tokens as they come.
 
-An engine holds one conversation's cache and is not thread-safe; `callers.local.LocalCaller` puts a lock
-around it. Batching of several conversations is left to the servers that do it well (vLLM, llama-server),
-which `callers.openai` reaches.
+An engine holds several sequences of tokens at once, each in a slot, and reads more of any of them in one forward pass,
+so requests that are made at the same time share it. It is not thread-safe: `decode.batch` is its one user.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -91,13 +90,57 @@ class Engine(Protocol):
         """The vocabulary as llguidance reads it, with `stop_ids` for its ends; made at the first use."""
         ...
 
-    def start(self, ids: Sequence[int]) -> tuple[Logits, int]:
-        """Logits after a prompt of at least one token, and how many of its tokens came from the cache."""
+    @property
+    def slots(self) -> int:
+        """How many sequences it can hold."""
         ...
 
-    def step(self, token: int) -> Logits:
-        """Logits after one more token."""
+    @property
+    def cells(self) -> int:
+        """How many tokens all of them together may have; what one has from another (`copy`) counts once."""
         ...
+
+    @property
+    def can_cut(self) -> bool:
+        """Whether a sequence can be cut back to fewer tokens. A recurrent memory cannot: it has forgotten how it was."""
+        ...
+
+    def forward(self, parts: Sequence[Part]) -> list[Logits | None]:
+        """Read on in several slots, in one pass: at most one part a slot. For each part the logits after its last token,
+        or None where it does not want them."""
+        ...
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Make a slot hold what another holds in its first `length` tokens; all of them, where `can_cut` is false."""
+        ...
+
+    def cut(self, slot: int, length: int) -> None:
+        """Forget what comes after the first `length` tokens of a slot; to 0 always works."""
+        ...
+
+    def dump(self, slot: int) -> bytes:
+        """The state of a slot, to be kept elsewhere."""
+        ...
+
+    def restore(self, slot: int, state: bytes, length: int) -> bool:
+        """Put a state of `length` tokens into an empty slot; False, and the slot still empty, where it does not fit this model."""
+        ...
+
+
+class Part(NamedTuple):
+    """More tokens for one slot."""
+
+    slot: int
+    ids: Sequence[int]
+    wants_logits: bool = True
+
+
+def logits_after(engine: Engine, ids: Sequence[int]) -> Logits:
+    """Logits after a sequence that is read from its beginning, in slot 0."""
+    engine.cut(0, 0)
+    (logits,) = engine.forward([Part(0, ids)])
+    assert logits is not None
+    return logits
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:

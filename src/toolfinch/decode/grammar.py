@@ -1,29 +1,30 @@
 """The grammar of a reply: from a call's trigger on, only calls of the offered tools can be written.
 
 Whether to call is decided freely, on the raw logits (`decode.decision`). Once the trigger is there, chosen or
-forced, each next token is masked to those with which the call can still become one of an offered tool, with
+forced, each next token is one of those with which the call can still become one of an offered tool, with
 the keys and types of its schema, as the dialect writes it. Behind a call all is free again, up to the next
-trigger. The model splits the text into tokens as it likes, so nothing is forced that its tokenizer would not
-write.
+trigger. Where the text that must follow is the same whatever the model says, its tokens are not asked of the model
+(`forced`), as long as they are those that its tokenizer would write.
 
 The rules of one call are the dialect's (`Dialect.grammar`), what of a schema they hold to is in
-`dialects.rules`, and the matching is llguidance's. Left out: forced tokens are asked of the model all the
-same; a trigger that is one token of the vocabulary goes unseen where the model spells it in others; text
+`dialects.rules`, and the matching is llguidance's. `Words` holds the words of a reply to a JSON Schema. Left out:
+a trigger that is one token of the vocabulary goes unseen where the model spells it in others; text
 between two calls has no special tokens.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from toolfinch.decode.decision import trigger_id
-from toolfinch.decode.engine import Engine, Logits
+from toolfinch.decode.engine import Engine, common_prefix
 from toolfinch.dialects import Dialect, rules
 from toolfinch.errors import MissingDependency, SchemaError, ToolfinchError
 from toolfinch.tool import Tool
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
 
 _EXCERPT = re.compile(r"\n +\d+ \| |\n<state>")
+
+
+Allowed = npt.NDArray[np.bool_]
+"""For each token of the vocabulary, whether it can come next."""
 
 
 class Constraint:
@@ -43,40 +48,98 @@ class Constraint:
         Raises SchemaError naming the tool whose schema llguidance cannot hold to, MissingDependency where
         llguidance is not installed.
         """
-        try:
-            import llguidance  # noqa: F401
-        except ImportError as error:
-            raise MissingDependency(
-                "holding calls to their tools needs llguidance", hint="pip install llguidance"
-            ) from error
+        _need_llguidance()
+        self._engine = engine
         self._trigger = trigger_id(engine, dialect.trigger)
         self._active = self._trigger is None  # a trigger of several tokens is looked for in the text
         start = _compiled(
             engine.lltokenizer, dialect, _frame(engine, dialect), msgspec.json.encode(list(tools)), required
         )
         self._matcher = start.deep_copy()
+        self._since: list[int] = []
 
-    def mask(self, logits: Logits) -> Logits:
-        """The logits, with minus infinity for every token that cannot come next."""
-        if not self._active:
-            return logits
-        bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
-        self._check()
-        allowed = np.unpackbits(bits, count=len(logits), bitorder="little").view(np.bool_)
-        if not allowed.any():
-            raise ToolfinchError("no token of the vocabulary can go on with the call")
-        return np.where(allowed, logits, np.float32(-np.inf))
+    def allowed(self, size: int) -> Allowed | None:
+        """Of a vocabulary of `size`; None where every token can come next."""
+        return _allowed(self._matcher, size) if self._active else None
 
     def feed(self, token: int) -> None:
-        """A token was written. Raises ToolfinchError for one that the mask had forbidden."""
-        self._active = self._active or token == self._trigger
+        """A token was written. Raises ToolfinchError for one that was not allowed."""
+        if token == self._trigger:
+            self._active = True
+            self._since.clear()
         if self._active:
+            self._since.append(token)
             self._matcher.consume_token(token)
-            self._check()
+            _check(self._matcher)
 
-    def _check(self) -> None:
-        if self._matcher.is_error():
-            raise ToolfinchError(f"the grammar of the call failed: {_reason(self._matcher)}")
+    def forced(self) -> list[int]:
+        """The tokens that come next whatever the model says; not fed yet."""
+        if not self._active:
+            return []
+        return canonical(self._engine, self._since, self._matcher.compute_ff_tokens())
+
+
+class Words:
+    """What may be written next in a reply without calls whose words are one JSON value of a schema."""
+
+    def __init__(self, engine: Engine, schema: Mapping[str, Any]) -> None:
+        """Raises SchemaError where llguidance cannot hold to the schema."""
+        _need_llguidance()
+        self._engine = engine
+        self._matcher = _json(engine.lltokenizer, msgspec.json.encode(schema)).deep_copy()
+        self._since: list[int] = []
+
+    def allowed(self, size: int) -> Allowed | None:
+        return _allowed(self._matcher, size)
+
+    def feed(self, token: int) -> None:
+        self._since.append(token)
+        self._matcher.consume_token(token)
+        _check(self._matcher)
+
+    def forced(self) -> list[int]:
+        if self._matcher.is_accepting():  # it could go on with white space; or end
+            return []
+        return canonical(self._engine, self._since, self._matcher.compute_ff_tokens())
+
+
+def canonical(engine: Engine, before: Sequence[int], forced: Sequence[int]) -> list[int]:
+    """The beginning of `forced` that the model's own tokenizer writes behind `before`, too.
+
+    llguidance finds the tokens by way of its own trie, and is not always of one mind with the tokenizer; a model has
+    only ever read its tokenizer's.
+    """
+    if not forced:
+        return []
+    whole = engine.encode(engine.decode([*before, *forced]))
+    if whole[: len(before)] != list(
+        before
+    ):  # the model itself wrote otherwise: the forced text is judged alone
+        whole, before = engine.encode(engine.decode(forced)), ()
+    return list(forced[: common_prefix(whole[len(before) :], forced)])
+
+
+def _allowed(matcher: LLMatcher, size: int) -> Allowed:
+    bits = np.frombuffer(matcher.compute_bitmask(), np.uint8)
+    _check(matcher)
+    allowed = np.unpackbits(bits, count=size, bitorder="little").view(np.bool_)
+    if not allowed.any():
+        raise ToolfinchError("no token of the vocabulary can go on with the reply")
+    return allowed
+
+
+def _check(matcher: LLMatcher) -> None:
+    if matcher.is_error():
+        raise ToolfinchError(f"the grammar of the reply failed: {_reason(matcher)}")
+
+
+def _need_llguidance() -> None:
+    try:
+        import llguidance  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            "holding calls to their tools needs llguidance", hint="pip install llguidance"
+        ) from error
 
 
 def _frame(engine: Engine, dialect: Dialect) -> str:
@@ -120,6 +183,14 @@ def _compiled(
         if alone.is_error():
             raise SchemaError(f"tool {tool.name!r}: calls cannot be held to its schema: {_reason(alone)}")
     raise SchemaError(f"tools: calls cannot be held to all {len(tools)} at once: {_reason(made)}")
+
+
+@lru_cache(maxsize=64)
+def _json(vocabulary: LLTokenizer, encoded: bytes) -> LLMatcher:
+    made = _matcher(vocabulary, f"start: {rules.value(msgspec.json.decode(encoded))}")
+    if made.is_error():
+        raise SchemaError(f"response_format: replies cannot be held to its schema: {_reason(made)}")
+    return made
 
 
 def _matcher(vocabulary: LLTokenizer, lark: str) -> LLMatcher:

@@ -34,7 +34,7 @@ from toolfinch.caller import Decoding, Reply
 from toolfinch.callers.llama_cpp_engine import LlamaCppEngine
 from toolfinch.callers.local import LocalCaller
 from toolfinch.callers.transformers_engine import TransformersEngine
-from toolfinch.decode.engine import Engine, Logits
+from toolfinch.decode.engine import Engine, Logits, logits_after
 from toolfinch.dialects import Dialect
 from toolfinch.errors import MissingDependency, UsageError
 from toolfinch.example import Example
@@ -191,7 +191,7 @@ def _ask(engine: Engine, name: str, asked: Questions, dialect: Dialect, ids: Seq
         ids=tuple(engine.encode(text) for text in asked.prompts),
         string_ids=tuple(engine.encode(text) for text in asked.strings),
         stop_ids=engine.stop_ids,
-        logits=tuple(engine.start(prompt)[0] for prompt in ids),
+        logits=tuple(logits_after(engine, prompt) for prompt in ids),
         replies=tuple(caller.reply(e.messages, e.tools, decoding) for e in asked.examples),
     )
 
