@@ -25,7 +25,7 @@ from toolfinch.callers.load import load
 from toolfinch.decode.engine import Engine, Logits
 from toolfinch.decode.grammar import Constraint
 from toolfinch.decode.loop import generate
-from toolfinch.dialects.dialect import Dialect
+from toolfinch.dialects.dialect import Dialect, ordered
 from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 from toolfinch.evaluate.run import key_of
 from toolfinch.evaluate.suite import load as suite
@@ -99,7 +99,7 @@ def _refused(engine: Engine, dialect: Dialect, tools: Sequence[Tool], text: str)
 
 
 def _writes(dialect: Dialect, tools: Sequence[Tool], *calls: ToolCall) -> bool:
-    text = dialect.write_turn("", "\n".join(dialect.write_call(call) for call in calls))
+    text = dialect.write_turn("", "\n".join(map(dialect.write_call, ordered(calls, tools))))
     return _refused(BYTES, dialect, tools, text) is None
 
 
@@ -177,7 +177,7 @@ pairs = st.recursive(
 @given(pair=objects(pairs), data=st.data())
 @settings(max_examples=40)
 def test_any_call_of_any_schema_can_be_written(dialect: Dialect, pair: Any, data: st.DataObject) -> None:
-    """A type that the grammar spells otherwise than `write_call`; arguments in another order than the schema."""
+    """A type that the grammar spells otherwise than `write_call`; an order that is not the one calls are written in."""
     schema, arguments = pair
     tool = read({"name": "f", "parameters": schema})
     order = data.draw(st.permutations(list(arguments)))
@@ -300,6 +300,17 @@ def test_numbers_in_a_string_and_strings_in_a_number(dialect: Dialect) -> None:
 def test_a_tool_that_is_not_offered_cannot_be_called(dialect: Dialect, name: str) -> None:
     """An invented name reaches whoever runs the calls."""
     assert not _writes(dialect, [BOOK, _tool("books")], ToolCall(name, dict(RIGHT)))
+
+
+@each
+def test_arguments_come_in_the_order_of_the_schema(dialect: Dialect) -> None:
+    """Where any key may come next, each has to be asked of the model: twice the steps of a call."""
+    tools = [_tool("f", "v", "w", v={"type": "integer"}, w={"type": "integer"})]
+    text = dialect.write_turn("", dialect.write_call(ToolCall("f", {"w": 8, "v": 7})))
+    assert _refused(BYTES, dialect, tools, text) is not None
+    (ahead,) = ordered([ToolCall("f", {"w": 8, "v": 7})], tools)
+    assert list(ahead.arguments) == ["v", "w"]
+    assert dialect.render_calls([ToolCall("f", {"w": 8, "v": 7})], tools) == dialect.write_call(ahead)
 
 
 @each

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from toolfinch.errors import SchemaError
 from toolfinch.schema import violations
-from toolfinch.tool import Tool, from_function, read, read_with_repairs, to_openai, to_record
+from toolfinch.tool import Tool, from_function, in_schema_order, read, read_with_repairs, to_openai, to_record
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 BARE = {"name": "weather", "description": "The weather.", "parameters": SCHEMA}
@@ -216,3 +219,30 @@ def test_a_bound_method_has_no_self() -> None:
             return key
 
     assert list(from_function(Client().get).parameters["properties"]) == ["key"]
+
+
+values = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
+    max_leaves=8,
+)
+schemas = st.recursive(
+    st.just({}) | st.none(),
+    lambda inner: st.builds(
+        lambda properties, items: {"properties": properties, "items": items},
+        st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+        inner,
+    ),
+    max_leaves=6,
+)
+
+
+@given(values, schemas)
+def test_the_order_of_a_schema_changes_no_value(value: Any, schema: Any) -> None:
+    """A key lost or doubled on the way would be another call."""
+    put = in_schema_order(value, schema)
+    assert put == value
+    assert json.dumps(in_schema_order(put, schema)) == json.dumps(put)
+    if isinstance(put, dict) and isinstance(schema, dict):
+        named = [key for key in schema.get("properties", {}) if key in value]
+        assert list(put)[: len(named)] == named

@@ -100,6 +100,22 @@ def shown(name: str) -> str:
     return name if _NAME.fullmatch(name) else "(no tool's name)"
 
 
+def in_schema_order(value: Any, schema: Any) -> Any:
+    """A value with the keys of its objects in the order in which their schema names them, others behind.
+
+    Calls are written, taught and decoded in this one order: where only one key can come next, it need not be asked for.
+    """
+    if not isinstance(schema, Mapping):
+        return value
+    if isinstance(value, list):
+        return [in_schema_order(one, schema.get("items")) for one in value]
+    if not isinstance(value, dict):
+        return value
+    properties = schema.get("properties", {})
+    named = {key: in_schema_order(value[key], part) for key, part in properties.items() if key in value}
+    return {**named, **value, **named}
+
+
 def to_openai(tool: Tool) -> dict[str, Any]:
     """The OpenAI chat completions shape, which most chat templates read too."""
     return {

@@ -177,8 +177,9 @@ def grammar(tools: Sequence[Tool], required: bool) -> str:
     lines = []
     for i, tool in enumerate(tools):
         head = f'{strict_json.dumps(tool.name)[1:]}, "parameters": '
-        lines += [f"call{i}: {rules.literal(head)} arguments{i} {rules.literal('}')}"]
-        lines += rules.arguments(f"arguments{i}", tool.parameters)
+        lines.append(
+            f"call{i}: {rules.literal(head)} {rules.arguments(tool.parameters)} {rules.literal('}')}"
+        )
     calls = rules.either([f"call{i}" for i in range(len(tools))])
     return "\n".join([f"call: {calls}", *lines])
 

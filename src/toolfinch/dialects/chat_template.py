@@ -21,8 +21,10 @@ import jinja2.nodes
 import jinja2.parser
 import jinja2.sandbox
 import jinja2.utils
+import msgspec
 
 from toolfinch import message as message_module
+from toolfinch.dialects.dialect import ordered
 from toolfinch.errors import ToolfinchError
 from toolfinch.message import Message
 from toolfinch.tool import Tool, to_openai
@@ -38,7 +40,7 @@ def render(
     eos_token: str = "",
     **kwargs: Any,
 ) -> str:
-    """The prompt's text. Arguments of calls are passed as objects, tools in the OpenAI shape.
+    """The prompt's text. Arguments of calls are passed as objects in the order of their schemas, tools in the OpenAI shape.
 
     `kwargs` are the template's own switches, such as `enable_thinking`. As in transformers a special token
     that is not given, tools where there are none, and content that is empty beside calls are undefined or
@@ -47,6 +49,8 @@ def render(
     """
     given = []
     for message in messages:
+        if message.calls:
+            message = msgspec.structs.replace(message, calls=tuple(ordered(message.calls, tools)))
         raw = message_module.to_openai(message, arguments="object")
         given.append({key: value for key, value in raw.items() if value is not None})
     tokens = {"bos_token": bos_token, "eos_token": eos_token}

@@ -21,7 +21,7 @@ import msgspec
 from toolfinch.caller import Delta
 from toolfinch.errors import ToolfinchError
 from toolfinch.message import Message, ToolCall, canonical
-from toolfinch.tool import Tool
+from toolfinch.tool import Tool, in_schema_order
 
 
 class Parsed(msgspec.Struct, frozen=True):
@@ -151,12 +151,12 @@ class Dialect:
     step: Step
 
     def render_calls(self, calls: Sequence[ToolCall], tools: Sequence[Tool]) -> str:
-        """The calls as the model writes them, one after the other.
+        """The calls as the model writes them, one after the other, arguments in the order of their schemas.
 
         Raises ToolfinchError for a call that would not read back the same, naming the tool and argument.
         """
         written = []
-        for call in calls:
+        for call in ordered(calls, tools):
             try:
                 text = self.write_call(call)
                 changed = _change(call, self.parse(text, tools))
@@ -194,6 +194,15 @@ class Dialect:
     def parser(self, tools: Sequence[Tool]) -> Parser:
         """A parser for one turn that arrives in chunks."""
         return Parser(self.step, tools)
+
+
+def ordered(calls: Sequence[ToolCall], tools: Sequence[Tool]) -> list[ToolCall]:
+    """The calls with their arguments in the order of their tools' schemas (see `tool.in_schema_order`)."""
+    schemas = {tool.name: tool.parameters for tool in tools}
+    return [
+        msgspec.structs.replace(call, arguments=in_schema_order(call.arguments, schemas.get(call.name)))
+        for call in calls
+    ]
 
 
 def _change(call: ToolCall, read: Parsed) -> str:

@@ -79,8 +79,7 @@ def grammar(tools: Sequence[Tool], required: bool) -> str:
     lines = []
     for i, tool in enumerate(tools):
         head = f'\n{{"name": {strict_json.dumps(tool.name)}, "arguments": '
-        lines += [f"call{i}: {rules.literal(head)} arguments{i}"]
-        lines += rules.arguments(f"arguments{i}", tool.parameters)
+        lines.append(f"call{i}: {rules.literal(head)} {rules.arguments(tool.parameters)}")
     calls = rules.either([f"call{i}" for i in range(len(tools))])
     return "\n".join([f"call: {calls} {rules.literal('}' + chr(10))} end", *lines])
 

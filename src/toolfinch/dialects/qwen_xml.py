@@ -163,7 +163,7 @@ def grammar(tools: Sequence[Tool], required: bool) -> str:
 
 
 def _parameters(i: int, schema: Mapping[str, Any]) -> list[str]:
-    """`parameters{i}`: those that the schema names, in any order, and then others, if it allows any."""
+    """`parameters{i}`: those that the schema names, in its order, and then others, if it allows any."""
     named = {
         key: f"{rules.literal(f'<parameter={key}>{chr(10)}')} {_value(part)}"
         for key, part in schema["properties"].items()

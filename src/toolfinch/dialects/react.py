@@ -142,8 +142,8 @@ def grammar(tools: Sequence[Tool], required: bool) -> str:
         actions.append((FINISH, _ANSWER))
     lines = []
     for i, (name, parameters) in enumerate(actions):
-        lines += [f"call{i}: {rules.literal(f' {name}{chr(10)}Action Input: ')} arguments{i}"]
-        lines += rules.arguments(f"arguments{i}", parameters)
+        head = f" {name}\nAction Input: "
+        lines.append(f"call{i}: {rules.literal(head)} {rules.arguments(parameters)}")
     calls = rules.either([f"call{i}" for i in range(len(actions))])
     return "\n".join([f"call: {calls}", *lines])
 

@@ -1,10 +1,9 @@
 """Grammar rules that dialects share: a call's arguments by their tool's schema, as Lark text for llguidance.
 
 Held to are names, keys, types, enums, bounds, lengths, patterns and what is required, to any depth. As in
-`schema.violations`, an object that names its properties takes no others unless its schema says so. The
-arguments of a call may come in any order, since logs and other models do not keep to the schema's; inside
-of a value, and for arguments whose schema has an `anyOf` and the like, the order is the schema's, which is all
-that llguidance's own JSON Schema offers. White space is that of `strict_json.dumps`.
+`schema.violations`, an object that names its properties takes no others unless its schema says so. Keys come in the
+order of the schema (`tool.in_schema_order`), white space is that of `strict_json.dumps`: what is written is as far as
+possible decided by what came before, and need not be asked of the model.
 
 Left out is what a grammar cannot say, or not at a bearable price: `format` (an annotation in 2020-12), `not`,
 `if`, `uniqueItems`, `contains`, `propertyNames`, `minProperties`, `maxProperties`, `unevaluated…`, what depends on another property, and that
@@ -16,8 +15,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
-
-from toolfinch.dialects import strict_json
 
 _STYLE = {
     "item_separator": ", ",
@@ -32,7 +29,6 @@ _PLAIN = (
 _BRANCHES = ("anyOf", "oneOf", "allOf")
 _MAPS = ("properties", "patternProperties")
 _ONE = ("items", "additionalProperties")
-_BITS = 64  # of the parameter of a Lark rule
 
 
 def literal(text: str) -> str:
@@ -50,55 +46,16 @@ def value(schema: Mapping[str, Any] | Literal[True]) -> str:
     return f"%json {json.dumps(styled, ensure_ascii=False)}"
 
 
-def arguments(rule: str, parameters: Mapping[str, Any]) -> list[str]:
-    """`rule`: the object that a tool with these parameters is called with."""
-    schema = held(parameters)
-    if not _plain(schema):
-        return [f"{rule}: {value(schema)}"]
-    items = {
-        key: f"{literal(strict_json.dumps(key) + ': ')} {value(v)}" for key, v in schema["properties"].items()
-    }
-    return [f'{rule}: "{{" {rule}_keys "}}"', *keys(f"{rule}_keys", items, schema.get("required", ()), ", ")]
-
-
-def _plain(schema: Mapping[str, Any]) -> bool:
-    """Whether the object's properties and what is required say all of it."""
-    properties = schema["properties"]
-    return (
-        schema.get("additionalProperties") is False
-        and set(schema) <= {"type", "properties", "required", "additionalProperties"}
-        and set(schema.get("required", ())) <= set(properties)
-        and all(part is not False for part in properties.values())
-    )
+def arguments(parameters: Mapping[str, Any]) -> str:
+    """The object that a tool with these parameters is called with."""
+    return value(held(parameters))
 
 
 def keys(rule: str, items: Mapping[str, str], required: Sequence[str], comma: str) -> list[str]:
-    """`rule`: some of the items, each at most once, the required ones all, in any order; `comma` between.
-
-    More than 64 come in their own order.
-    """
-    between = f"{literal(comma)} " if comma else ""
+    """`rule`: the items in their order, each at most once, the required ones all; `comma` between."""
     if not items:
         return [f'{rule}: ""']
-    if len(items) > _BITS:
-        return _in_order(rule, items, required, between)
-    empty = "" if required else ' | ""'
-    done = "true"
-    rules = []
-    for bit, (key, item) in enumerate(items.items()):
-        rules.append(f"{rule}_{bit}: {item}")
-        if key in required:
-            done = f"and({done}, bit_set({bit}))"
-    options = (f"{rule}_{bit} {rule}_rest::set_bit({bit}) %if bit_clear({bit})" for bit in range(len(items)))
-    return [
-        f"{rule}: {rule}_next::0{empty}",
-        f"{rule}_next::_: " + "\n  | ".join(options),
-        f'{rule}_rest::_: "" %if {done}\n  | {between}{rule}_next::_ %if not(is_ones([0:{len(items)}]))',
-        *rules,
-    ]
-
-
-def _in_order(rule: str, items: Mapping[str, str], required: Sequence[str], between: str) -> list[str]:
+    between = f"{literal(comma)} " if comma else ""
     # `_first` while nothing is written yet, `_rest` where something is.
     rules = [f"{rule}: {rule}_first0"]
     for i, (key, item) in enumerate(items.items()):
