@@ -151,6 +151,23 @@ def describe(folder: Path, path: str, format: str = "") -> File:
     return File(path, sha256(whole), whole.stat().st_size, format)
 
 
+def identity(path: Path) -> str:
+    """The SHA-256 of the model at a path: the manifest's, or the file's own; empty where there is none.
+
+    Of a folder without a manifest it is that of the weights and of all that says how they are used: another
+    chat template makes other replies.
+    """
+    if path.is_file():
+        return sha256(path)
+    if (path / MANIFEST).is_file():
+        return load(path).digest()
+    kinds = (".safetensors", ".json", ".jinja", ".model", ".txt")
+    # A calibration names this hash, and cannot be a part of it.
+    files = [f for f in sorted(path.glob("*")) if f.suffix in kinds and f.name != "calibration.json"]
+    lines = [f"{sha256(file)}  {file.name}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
+
+
 def sha256(path: Path) -> str:
     """Of a file's bytes."""
     with path.open("rb") as file:

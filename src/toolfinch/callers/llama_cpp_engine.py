@@ -45,7 +45,7 @@ class LlamaCppEngine:
         """Load a GGUF file.
 
         `context`: tokens of one sequence, at most what the model was trained for; `cells`: tokens of all `slots`
-        together, whose cache is allocated at once, 0: as many as one sequence; `n_threads` 0: all cores that it may use;
+        together, whose cache is allocated at once, 0: as many as two sequences (what slots share counts once); `n_threads` 0: all cores that it may use;
         `gpu_layers` -1: all of them. Raises UsageError for a file that llama.cpp cannot load.
         """
         if not path.is_file():
@@ -68,7 +68,7 @@ class LlamaCppEngine:
         self._size = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
         self._context = min(context, self._trained_context(path))
         self._slots = slots
-        self._cells = max(cells, self._context)
+        self._cells = max(cells or self._context * min(slots, 2), self._context)
         self._ctx = self._make_context(path, n_threads or cores())
         self._memory = llama_cpp.llama_get_memory(self._ctx)
         self._batch = _Batch(llama_cpp)

@@ -8,7 +8,10 @@ from toolfinch import artifact, dialects, models
 from toolfinch.caller import ToolCaller
 from toolfinch.callers.local import LocalCaller
 from toolfinch.decode.engine import Engine
+from toolfinch.decode.prefix_store import Store
 from toolfinch.errors import UsageError
+
+_STORE_BYTES = 4 << 30
 
 
 def load(
@@ -20,6 +23,8 @@ def load(
     context: int = 8192,
     n_threads: int = 0,
     timeout_s: float = 120.0,
+    live: int = 1,
+    prefixes: Path | None = None,
 ) -> ToolCaller:
     """A model as a `ToolCaller`. `spec` is one of
 
@@ -30,7 +35,8 @@ def load(
     `dialect` is the artifact's own unless given; for an endpoint it is how calls are read that were left in
     its text, with `auto` for any. `format` picks one of an artifact's several. `device` is for transformers,
     `context` (tokens) and `n_threads` (0: all cores) are for a GGUF file, `timeout_s` is for one reply of an
-    endpoint. Raises UsageError, naming the path, where there is no such model or it cannot be loaded.
+    endpoint. `live` is how many replies a model on this machine makes at once; `prefixes` is a folder in which it keeps the
+    states of prompts' beginnings. Raises UsageError, naming the path, where there is no such model or it cannot be loaded.
     """
     if spec.startswith(("http://", "https://")):
         from toolfinch.callers.openai import OpenAICaller
@@ -53,13 +59,23 @@ def load(
     written = dialects.get(found.dialect)  # before the weights: a wrong name should not take a minute
     path = found.path.resolve()
     name = found.artifact.name if found.artifact else path.stem if found.kind == "gguf" else path.name
+    slots = 2 * live  # beside the replies under way, beginnings of prompts are kept
     engine: Engine
     if found.kind == "gguf":
         from toolfinch.callers.llama_cpp_engine import LlamaCppEngine
 
-        engine = LlamaCppEngine(found.path, context=context, n_threads=n_threads)
+        engine = LlamaCppEngine(found.path, context=context, n_threads=n_threads, slots=slots)
     else:
         from toolfinch.callers.transformers_engine import TransformersEngine
 
-        engine = TransformersEngine(found.path, device=device)
-    return LocalCaller(engine, written, engine.chat_template, name)
+        engine = TransformersEngine(found.path, device=device, slots=slots)
+    store = None if prefixes is None else Store(prefixes, _identity(found.path), _STORE_BYTES)
+    return LocalCaller(engine, written, engine.chat_template, name, live=live, store=store)
+
+
+def _identity(path: Path) -> str:
+    """Of the weights and the library that reads them: a state is good for both alone."""
+    from importlib.metadata import version
+
+    library = "llama_cpp_python" if path.is_file() else "transformers"
+    return f"{library} {version(library)} {artifact.identity(path)}"

@@ -8,6 +8,7 @@ under way waits, and so do those behind it.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import weakref
@@ -24,6 +25,7 @@ from toolfinch.errors import ToolfinchError
 
 _PROMPT_TOKENS = 512
 """Of prompts, in one pass, together."""
+_CLOSED = "the model was closed"
 
 
 @dataclass(eq=False)
@@ -62,6 +64,8 @@ class Batcher:
                 self._thread.start()
         job = _Job(writer, head)
         self._jobs.put(job)
+        if not self._end.alive:  # the thread may be past its last look
+            raise ToolfinchError(_CLOSED)
         try:
             while True:
                 items = job.out.get()
@@ -82,6 +86,10 @@ def _end(jobs: queue.SimpleQueue[_Job | None], thread: threading.Thread) -> None
     jobs.put(None)
     if thread.is_alive() and thread is not threading.current_thread():
         thread.join()
+    with contextlib.suppress(queue.Empty):  # what came after its last look
+        while True:
+            if (job := jobs.get_nowait()) is not None:
+                job.out.put(ToolfinchError(_CLOSED))
 
 
 def _run(passes: _Passes, jobs: queue.SimpleQueue[_Job | None]) -> None:
@@ -136,7 +144,7 @@ class _Passes:
 
     def close(self) -> None:
         for job in [*self._live, *self.waiting]:
-            job.out.put(ToolfinchError("the model was closed"))
+            job.out.put(ToolfinchError(_CLOSED))
 
     def _begin(self) -> None:
         while self.waiting and len(self._live) < self._most:
