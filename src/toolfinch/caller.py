@@ -82,13 +82,37 @@ class Signals(msgspec.Struct, frozen=True):
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
-    """One token of a reply, natural logarithms."""
+    """One token of a reply, natural logarithms. Raw, of the model's own distribution before any mask."""
 
     text: str
     logprob: float
-    """Raw, of the model's own distribution; 0 for a forced token."""
+    """0 for a forced token, which the model was not asked for."""
     top: tuple[tuple[str, float], ...] = ()
     """The likeliest tokens and their log-probabilities, best first."""
+    id: int = -1
+    """-1 where the caller does not say."""
+    part: Literal["words", "name", "arguments"] = "words"
+    """Of the reply: what a call's frame is made of counts to what comes next in it."""
+    forced: bool = False
+    margin: float | None = None
+    """p(this token) less p(the best other one); None for a forced token."""
+    removed: float = 0.0
+    """The share of probability that the mask took away here."""
+
+
+RiskClass = Literal["words", "read", "write", "destructive"]
+"""What a reply can do: `words` calls nothing, a reply with calls is as its riskiest tool."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the gate decided on one reply."""
+
+    action: Literal["accept", "ask", "decline", "escalate"]
+    p_right: float
+    """The calibrated probability that the whole reply was right."""
+    threshold: float | None
+    """The least that is accepted of its class; None: nothing is."""
+    risk: RiskClass
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -111,6 +135,11 @@ class Reply(msgspec.Struct, frozen=True):
     p_right: float | None = None
     """The calibrated probability that the whole reply is right; None without a calibration."""
     logprobs: tuple[TokenLogprob, ...] = ()
+    made_by: str = ""
+    """The caller that wrote it, where several stand behind one; empty: the one that was asked."""
+    verdict: Verdict | None = None
+    """The gate's, on the reply of the model on this machine, which another model's reply may have taken the place
+    of; None without a gate."""
     read_as: str = ""
     """The dialect by which calls were found that the endpoint had left in its text; empty: none were."""
 

@@ -12,7 +12,10 @@ from functools import lru_cache
 import msgspec
 
 from toolfinch.caller import Decoding, Delta, Reply
+from toolfinch.decode import calibration
 from toolfinch.decode.batch import Batcher
+from toolfinch.decode.calibration import Calibration
+from toolfinch.decode.copied import copied
 from toolfinch.decode.engine import Engine, common_prefix
 from toolfinch.decode.prefix_store import Store
 from toolfinch.decode.writer import Writer
@@ -38,14 +41,16 @@ class LocalCaller:
         *,
         live: int = 1,
         store: Store | None = None,
+        calibrated: Calibration | None = None,
     ) -> None:
-        """`live`: how many replies are made at once."""
+        """`live`: how many replies are made at once; `calibrated`: what says how likely a reply is to be right."""
         if not template:
             raise UsageError(f"{name}: the model has no chat template", hint="export it again with one")
         self.engine = engine
         self.dialect = dialect
         self.template = template
         self.live = min(live, engine.slots)
+        self.calibrated = calibrated
         self._name = name
         self._batcher = Batcher(engine, live=live, store=store)
         self._head_ids = lru_cache(maxsize=32)(self._read_head)
@@ -78,7 +83,8 @@ class LocalCaller:
         """Deltas, then the whole `Reply`; closing the iterator stops the work before the next token."""
         ids = self.engine.encode(self.prompt(messages, tools, think=decoding.think))
         writer = Writer(self.engine, self.dialect, ids, tools, decoding)
-        yield from self._batcher.stream(writer, self._head(messages, tools, ids))
+        for item in self._batcher.stream(writer, self._head(messages, tools, ids)):
+            yield self._judged(item, messages) if isinstance(item, Reply) else item
 
     def reply(
         self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
@@ -87,6 +93,14 @@ class LocalCaller:
         *_, last = self.stream(messages, tools, decoding)
         assert isinstance(last, Reply)
         return last
+
+    def _judged(self, reply: Reply, messages: Sequence[Message]) -> Reply:
+        """The reply with what only the whole conversation says of it."""
+        if (signals := reply.signals) is None:
+            return reply
+        signals = msgspec.structs.replace(signals, copied=copied(reply.message.calls, messages))
+        p_right = None if self.calibrated is None else calibration.p_right(self.calibrated, signals)
+        return msgspec.structs.replace(reply, signals=signals, p_right=p_right)
 
     def _head(self, messages: Sequence[Message], tools: Sequence[Tool], ids: Sequence[int]) -> int:
         """How many tokens of the prompt come of its tools and the system messages that it begins with."""

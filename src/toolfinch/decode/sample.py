@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
+import numpy.typing as npt
 
-from toolfinch.caller import TokenLogprob
 from toolfinch.decode.engine import Logits
 from toolfinch.errors import ToolfinchError, UsageError
 
@@ -31,12 +29,9 @@ class Sampler:
         return int(np.searchsorted(cumulative, self._random.random() * cumulative[-1], side="right"))
 
 
-def logprob_of(logits: Logits, token: int, top: int, text_of: Callable[[int], str]) -> TokenLogprob:
-    """The raw log-probability of a token, and of the `top` likeliest."""
+def logprobs(logits: Logits) -> npt.NDArray[np.float64]:
+    """log softmax, in double precision."""
     wide = logits.astype(np.float64)
     wide -= wide.max()
     wide -= np.log(np.exp(wide).sum())
-    best = np.argsort(-wide, kind="stable")[:top].tolist()
-    return TokenLogprob(
-        text_of(token), float(wide[token]), tuple((text_of(one), float(wide[one])) for one in best)
-    )
+    return wide

@@ -8,6 +8,7 @@ the offered names, since between those the choice is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -45,6 +46,13 @@ class Watch:
         if self._call is not None:
             written = raw[self._call :]
             self._in_name = not any(written.startswith(head) for head in self._heads)
+
+    @property
+    def part(self) -> Literal["words", "name", "arguments"]:
+        """What the next token belongs to."""
+        if self._call is None:
+            return "words"
+        return "name" if self._in_name else "arguments"
 
     def chosen(self, logits: Logits, allowed: Allowed | None, token: int) -> None:
         """A token was chosen by these logits, out of the allowed ones."""

@@ -24,7 +24,7 @@ from toolfinch.decode.decision import probability, trigger_id
 from toolfinch.decode.engine import ContextError, Engine, Logits, Pieces
 from toolfinch.decode.grammar import Allowed, Constraint, Words
 from toolfinch.decode.reading import Reading
-from toolfinch.decode.sample import Sampler, logprob_of
+from toolfinch.decode.sample import Sampler, logprobs
 from toolfinch.decode.watch import Watch
 from toolfinch.dialects import Dialect
 from toolfinch.errors import UsageError
@@ -162,7 +162,7 @@ class Writer:
             token = self._pick(masked)
         self._watch.chosen(logits, allowed, token)
         if self._decoding.logprobs is not None:
-            self._logprobs.append(logprob_of(logits, token, self._decoding.logprobs, self._text_of))
+            self._note(logits, allowed, token, self._decoding.logprobs)
         return token
 
     def _decided(self, logits: Logits) -> int:
@@ -175,11 +175,11 @@ class Writer:
             token = self._trigger
         else:
             token = self._pick(_banned(logits, self._trigger))
-        # Behind thoughts comes white space before the turn itself, and the thoughts themselves may come first.
-        text = self._text_of(token)
-        if self._decoding.think and text.startswith(_THINK):
+        # Thoughts may come first, and white space behind them.
+        said = (self._reading.raw.rpartition(_END_THINK)[2] + self._text_of(token)).strip()
+        if self._decoding.think and said.startswith(_THINK):
             self._thinking = True
-        elif not (self._decoding.think and not text.strip()):
+        elif not (self._decoding.think and _THINK.startswith(said)):
             self._undecided = False
             self._decided_to_call = token == self._trigger
             if self._words is not None and not self._decided_to_call:
@@ -219,9 +219,28 @@ class Writer:
                 return token
             logits = _banned(logits, token)
 
+    def _note(self, logits: Logits, allowed: Allowed | None, token: int, top: int) -> None:
+        each = logprobs(logits)
+        best = np.argsort(-each, kind="stable")[: top + 2].tolist()
+        other = best[best[0] == token]
+        removed = 0.0 if allowed is None else max(0.0, 1 - float(np.exp(each[allowed]).sum()))
+        self._logprobs.append(
+            TokenLogprob(
+                self._text_of(token),
+                float(each[token]),
+                tuple((self._text_of(one), float(each[one])) for one in best[:top]),
+                token,
+                self._watch.part,
+                margin=float(np.exp(each[token]) - np.exp(each[other])),
+                removed=removed,
+            )
+        )
+
     def _note_forced(self, token: int) -> None:
         if self._decoding.logprobs is not None:
-            self._logprobs.append(TokenLogprob(self._text_of(token), 0.0))
+            self._logprobs.append(
+                TokenLogprob(self._text_of(token), 0.0, (), token, self._watch.part, forced=True)
+            )
 
     def _text_of(self, token: int) -> str:
         return self._engine.decode([token])
