@@ -27,7 +27,7 @@ from typing import Any
 from toolfinch.callers import values
 from toolfinch.callers.values import Found, stems
 from toolfinch.message import Message
-from toolfinch.retrieve.bm25 import words
+from toolfinch.retrieve.terms import words
 from toolfinch.schema import validator
 from toolfinch.tool import Tool
 

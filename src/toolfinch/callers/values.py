@@ -19,7 +19,7 @@ import msgspec
 
 from toolfinch.grounding import normal
 from toolfinch.message import Message
-from toolfinch.retrieve.bm25 import words
+from toolfinch.retrieve.terms import words
 
 READ = 20_000
 """Characters of a message that are read."""

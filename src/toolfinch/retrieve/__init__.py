@@ -1,1 +1,1 @@
-"""An index over many tools: which of them may fit a request."""
+"""Many tools: where they are from (`catalogue`), which may fit a request (`bm25`, or another `index`), which to show (`choose`)."""

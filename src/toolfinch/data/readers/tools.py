@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import msgspec
 
 from toolfinch.data import dataset
 from toolfinch.errors import DataError
+from toolfinch.retrieve.tool_file import each
 from toolfinch.tool import Tool, read_with_repairs
 
 
@@ -28,25 +28,9 @@ def read_tools(path: Path) -> tuple[Tool, ...]:
         except dataset.NOT_JSON:
             raise DataError(f"{path}: neither JSON nor JSON lines: {whole}") from whole
     try:
-        tools = dataset.unique(read_with_repairs(one, f"{path}: {where}")[0] for where, one in _each(raw))
+        tools = dataset.unique(read_with_repairs(one, f"{path}: {where}")[0] for where, one in each(raw))
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     if not tools:
         raise DataError(f"{path}: there are no tools in it")
     return tools
-
-
-def _each(raw: Any, where: str = "") -> Iterable[tuple[str, Any]]:
-    """The tools in a file and where each stands."""
-    if isinstance(raw, list):
-        for i, item in enumerate(raw):
-            yield f"{where}[{i}]", item
-    elif isinstance(raw, dict) and not {"name", "function"} & set(raw):
-        for key, value in raw.items():
-            place = f"{where}.{key}" if where else str(key)
-            if isinstance(value, list):
-                yield from _each(value, place)
-            else:
-                yield place, value
-    else:
-        yield where or "tool", raw
