@@ -6,7 +6,8 @@ so the evaluation, the server and the parity check do not know which they talk t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -135,6 +136,10 @@ class Reply(msgspec.Struct, frozen=True):
     p_right: float | None = None
     """The calibrated probability that the whole reply is right; None without a calibration."""
     logprobs: tuple[TokenLogprob, ...] = ()
+    shown: tuple[str, ...] | None = None
+    """The tools that were shown to the model, where they were chosen out of more; None: all were."""
+    none_fits: float | None = None
+    """In [0, 1]: how likely it is, by the words alone, that none of all the tools fits. Only where tools were chosen."""
     made_by: str = ""
     """The caller that wrote it, where several stand behind one; empty: the one that was asked."""
     verdict: Verdict | None = None
@@ -170,3 +175,23 @@ class StreamingCaller(ToolCaller, Protocol):
     ) -> Iterator[Delta | Reply]:
         """Deltas, then the whole `Reply` as the last item."""
         ...
+
+
+def streamed(
+    caller: ToolCaller, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding
+) -> Generator[Delta | Reply, None, None]:
+    """Any caller's reply as a stream; of one that cannot hand it out while it is made, all at once.
+
+    Closing it stops the work, where the caller can be stopped.
+    """
+    stream: Callable[..., Generator[Delta | Reply, None, None]] | None = getattr(caller, "stream", None)
+    if stream is not None:
+        with closing(stream(messages, tools, decoding)) as items:
+            yield from items
+        return
+    reply = caller.reply(messages, tools, decoding)
+    if reply.message.content:
+        yield Delta(reply.message.content)
+    for call in reply.message.calls:
+        yield Delta(call=call)
+    yield reply
