@@ -62,7 +62,7 @@ class Signals(msgspec.Struct, frozen=True):
     """What the model's raw logits, before any mask, say of one reply. Forced tokens take no part: they carry nothing."""
 
     called: bool
-    """Whether the reply has calls; the fields down to `removed` are None where it has none."""
+    """Whether the reply has calls; the fields from `name` to `copied` are None where it has none."""
     trigger: float | None = None
     """P(call) at the decision; None where the trigger is not one token, or was forced."""
     name: float | None = None

@@ -8,7 +8,6 @@ Example: toolfinch eval fledgling --suite scenarios_200 --suite forty --out runs
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -289,7 +288,7 @@ def loaded(callers: Sequence[str], how: How) -> Iterator[Loaded]:
         if shown in names:
             raise _named_twice(shown)
         names.add(shown)
-        weights = None if endpoint or what in FLOORS else size(Path(what))
+        weights = None if endpoint or what in FLOORS else size(Path(what), dialect)
         digest = artifact_digest(what)
         made_of = f"{digest} {dialect}".rstrip()
         if digest and how.context != How().context:
@@ -305,30 +304,22 @@ def _is_endpoint(spec: str) -> bool:
     return spec.startswith(("http://", "https://"))
 
 
-def size(model: Path) -> int:
+def size(model: Path, dialect: str = "") -> int:
     """Bytes of the weights that a model's path is loaded from."""
     from toolfinch import artifact
 
-    path = artifact.find(model).path
+    path = artifact.find(model, dialect=dialect).path
     return sum(file.stat().st_size for file in ([path] if path.is_file() else path.glob("*.safetensors")))
 
 
 def artifact_digest(spec: str) -> str:
-    """The SHA-256 of the model at a path: the manifest's, or the file's own; empty for other callers.
-
-    Of a folder without a manifest it is that of the weights and of all that says how they are used: another
-    chat template makes other replies.
+    """`artifact.identity` of the model at a path; empty for other callers.
 
     ToolfinchError for an artifact that is not what its manifest says: the report would name another model.
     """
     from toolfinch import artifact
 
     path = Path(spec)
-    if path.is_file():
-        return artifact.sha256(path)
     if (path / artifact.MANIFEST).is_file():
-        return artifact.verify(path).digest()
-    kinds = (".safetensors", ".json", ".jinja", ".model", ".txt")
-    files = sorted(file for file in path.glob("*") if file.suffix in kinds)
-    lines = [f"{artifact.sha256(file)}  {file.name}\n" for file in files]
-    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
+        artifact.verify(path)
+    return artifact.identity(path)

@@ -18,10 +18,12 @@ VERBS = {
     "synthesize": "write conversations from tool schemas alone, without a model",
     "train": "fine-tune a base model on a dataset (LoRA)",
     "eval": "measure callers side by side, every figure with its interval",
+    "calibrate": "learn from held-out examples how far a model's replies can be trusted",
     "compare": "say whether one caller is better than another on the same cases, or that one cannot tell",
     "validate": "prove that a suite's own answers score full marks and constant ones their floor",
     "export": "merge, convert to GGUF, quantize, prove parity, write the card",
     "serve": "answer the OpenAI chat API from a model on this machine",
+    "diagnose": "show what a model made of one request, token by token",
     "show-mask": "print what a dataset trains the model to write, in colour",
     "pretrain": "train the embedded base model from nothing",
 }

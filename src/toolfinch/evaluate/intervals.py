@@ -37,22 +37,29 @@ def wilson(successes: float, trials: float) -> Interval:
 def clustered_wilson(successes: Floats, trials: Floats, clusters: Sequence[str]) -> Interval:
     """Wilson's interval of `sum(successes) / sum(trials)`, for trials that come in clusters.
 
-    The three are parallel, one entry an example. The number of trials is divided by the design effect: the
-    linearised variance of the ratio over the binomial one, never below 1 (Franco, Little, Louis & Slud
-    2019, PMC6690503, who compare the ways to do this). At a rate of 0 or 1 it cannot be estimated, and
-    every cluster counts as one trial.
+    The three are parallel, one entry an example.
+    """
+    effective = effective_trials(successes, trials, clusters)
+    return wilson(float(successes.sum() / trials.sum()) * effective, effective)
+
+
+def effective_trials(successes: Floats, trials: Floats, clusters: Sequence[str] | NDArray[np.intp]) -> float:
+    """How many independent trials tell as much as these, which come in clusters.
+
+    The number of trials is divided by the design effect: the linearised variance of the ratio over the binomial
+    one, never below 1 (Franco, Little, Louis & Slud 2019, PMC6690503, who compare the ways to do this). At a
+    rate of 0 or 1 it cannot be estimated, and every cluster counts as one trial.
     """
     _, at = np.unique(np.asarray(clusters), return_inverse=True)
     x = np.bincount(at, successes)
     n = np.bincount(at, trials)
     x, n = x[n > 0], n[n > 0]
     rate = x.sum() / n.sum()
-    effective = float(len(n))
-    if 0 < rate < 1 and len(n) > 1:
-        variance = len(n) / (len(n) - 1) * np.sum((x - rate * n) ** 2) / n.sum() ** 2
-        binomial = rate * (1 - rate) / (n.sum() - 1)
-        effective = float(n.sum() / max(1.0, variance / binomial))
-    return wilson(float(rate) * effective, effective)
+    if not 0 < rate < 1 or len(n) < 2:
+        return float(len(n))
+    variance = len(n) / (len(n) - 1) * np.sum((x - rate * n) ** 2) / n.sum() ** 2
+    binomial = rate * (1 - rate) / (n.sum() - 1)
+    return float(n.sum() / max(1.0, variance / binomial))
 
 
 def bootstrap(

@@ -1,0 +1,57 @@
+"""`Diagnosis`: what happened to one request, token by token.
+
+The prompt as the model was given it, and each token of the reply: whether it was forced or chosen, how likely it was before
+any mask, by what margin, and what else the model had in mind. `toolfinch diagnose` prints it, the server's page shows it.
+Only a model on this machine can be asked; an endpoint does not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from toolfinch.caller import Decoding, Reply, TokenLogprob, ToolCaller
+from toolfinch.callers.local import LocalCaller
+from toolfinch.errors import UsageError
+from toolfinch.message import Message
+from toolfinch.tool import Tool
+
+_BESIDE = 5
+"""Likeliest tokens that are shown beside each."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """One token of the prompt."""
+
+    id: int
+    text: str
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """One request and its reply."""
+
+    model: str
+    dialect: str
+    prompt: tuple[Piece, ...]
+    reply: tuple[TokenLogprob, ...]
+    made: Reply
+    """As every client gets it; `raw` is the text as it was generated."""
+
+
+def diagnose(
+    caller: ToolCaller, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding
+) -> Diagnosis:
+    """Ask for the reply and keep what it was made of. Raises UsageError for a caller that is not on this machine."""
+    if not isinstance(caller, LocalCaller):
+        raise UsageError(f"{caller.name}: only a model on this machine can be diagnosed")
+    engine = caller.engine
+    ids = engine.encode(caller.prompt(messages, tools, think=decoding.think))
+    made = caller.reply(messages, tools, msgspec.structs.replace(decoding, logprobs=_BESIDE))
+    return Diagnosis(
+        model=caller.name,
+        dialect=caller.dialect.name,
+        prompt=tuple(Piece(one, engine.decode([one])) for one in ids),
+        reply=made.logprobs,
+        made=msgspec.structs.replace(made, logprobs=()),
+    )
