@@ -299,3 +299,35 @@ def test_without_trace_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Mo
         converse(client, stream=False)
         assert "trace" not in httpx.get(url.replace("/v1", "/healthz")).json()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+def test_a_conversation_over_the_responses_api_is_read_back_too(tmp_path: Path, stream: bool) -> None:
+    path = tmp_path / "t.jsonl"
+    flat = [{"type": "function", **TOOLS[0]["function"], "strict": None}]
+    items: list[Any] = [{"role": "user", "content": "Rain?"}]
+    with traced(path) as client:
+        for _ in range(2):
+            how: dict[str, Any] = {"model": "scripted", "input": items, "tools": flat}
+            how["metadata"] = {"session_id": "s"}
+            if stream:
+                with client.responses.stream(**how) as events:
+                    said = events.get_final_response()
+            else:
+                said = client.responses.create(**how)
+            items += [item.model_dump(exclude={"parsed_arguments"}) for item in said.output]
+            calls = [item for item in said.output if item.type == "function_call"]
+            items += [
+                {"type": "function_call_output", "call_id": call.call_id, "output": f"{i} mm"}
+                for i, call in enumerate(calls)
+            ]
+    (one,), report = log.read(path)
+    assert (report.rows, report.orphan_results) == (2, 0)
+    assert [row["session"] for row in rows(path)] == ["s", "s"]
+    assert [(m.role, m.content, len(m.calls)) for m in one.messages] == [
+        ("user", "Rain?", 0),
+        ("assistant", "I look.", 2),
+        ("tool", "0 mm", 0),
+        ("tool", "1 mm", 0),
+        ("assistant", "Rain.", 0),
+    ]

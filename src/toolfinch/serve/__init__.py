@@ -1,1 +1,1 @@
-"""A model behind the OpenAI chat completions API: `run.serve` for a process, `run.background` for a test."""
+"""A model behind OpenAI's chat completions and responses: `run.serve` for a process, `run.background` for a test."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
 import signal
 import socket
@@ -17,19 +18,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from toolfinch.caller import ToolCaller
 from toolfinch.callers.load import load
 from toolfinch.callers.local import LocalCaller
-from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
+from toolfinch.errors import ToolfinchError, UsageError
 from toolfinch.serve.app import create
+from toolfinch.serve.drain import server
+from toolfinch.serve.keys import Keys
+from toolfinch.serve.keys import read as read_keys
+from toolfinch.serve.limits import Limits
+from toolfinch.serve.telemetry import Telemetry
+from toolfinch.serve.telemetry import configured as telemetry_configured
 from toolfinch.serve.trace import Trace
 
-REMOTE_PARALLEL = 16
+REMOTE_PARALLEL = 64
 """Requests at once to a caller that only passes them on."""
-GRACE_S = 3
-"""Seconds that replies under way are given at shutdown."""
 
 
 def serve(
@@ -43,41 +47,73 @@ def serve(
     context: int = 8192,
     n_threads: int = 0,
     trace: Path | None = None,
+    api_keys: Path | None = None,
+    limits: Limits = Limits(),
 ) -> None:
-    """Serve a model until Ctrl-C or SIGTERM, which end it cleanly; all but the address and `trace` is for `load`.
+    """Serve a model until Ctrl-C or SIGTERM, which end it cleanly; what `load` takes is for it.
 
-    `trace` is a file that every finished reply is appended to. It is opened, and the port taken, before the model is
-    loaded, so what is wrong with them is known at once: UsageError naming it. Raises what `load` raises.
+    `trace` is a file that every finished reply is appended to, `api_keys` one with the keys that are let in. They are
+    opened, and the port taken, before the model is loaded, so what is wrong with them is known at once: UsageError
+    naming it. Raises what `load` raises.
     """
+    keys, telemetry = read_keys(api_keys), telemetry_configured()
     listener = bind(host, port)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with listener, _opened(trace) as written:
             caller = load(model, dialect, format=format, device=device, context=context, n_threads=n_threads)
+            front = create(
+                caller,
+                parallel=_parallel(caller),
+                limits=limits,
+                keys=keys,
+                trace=written,
+                telemetry=telemetry,
+            )
             _say(f"serving {caller.name} at {_url(listener)}")
-            _server(caller, written).run(sockets=[listener])
+            if not keys and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+                _say(f"whoever reaches {host} may use it: there are no API keys")
+            server(front, limits.grace_s).run(sockets=[listener])
     except KeyboardInterrupt:
         _say("stopped")
     finally:
         signal.signal(signal.SIGTERM, previous)
+        if telemetry is not None:
+            telemetry.close()
 
 
 @contextlib.contextmanager
-def background(caller: ToolCaller, port: int = 0, *, trace: Path | None = None) -> Iterator[str]:
+def background(
+    caller: ToolCaller,
+    port: int = 0,
+    *,
+    trace: Path | None = None,
+    limits: Limits = Limits(),
+    keys: Keys | None = None,
+    telemetry: Telemetry | None = None,
+) -> Iterator[str]:
     """Serve in a thread on this machine's loopback, on a free port by default; gives the base URL."""
     with bind("127.0.0.1", port) as listener, _opened(trace) as written:
-        server = _server(caller, written)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        front = create(
+            caller,
+            parallel=_parallel(caller),
+            limits=limits,
+            keys=keys,
+            trace=written,
+            telemetry=telemetry,
+        )
+        running = server(front, limits.grace_s)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
         url = _url(listener)
         thread.start()
         try:
-            while not server.started:
+            while not running.started:
                 if not thread.is_alive():
                     raise ToolfinchError(f"the server at {url} did not start")
                 time.sleep(0.005)
             yield url
         finally:
-            server.should_exit = True
+            running.should_exit = True
             thread.join()
 
 
@@ -113,17 +149,12 @@ def _opened(path: Path | None) -> Iterator[Trace | None]:
             trace.close()
 
 
-def _server(caller: ToolCaller, trace: Trace | None) -> Any:
-    try:
-        import uvicorn
-    except ImportError as error:
-        raise MissingDependency("serving needs uvicorn", hint="pip install 'toolfinch[serve]'") from error
-    parallel = 1 if isinstance(caller, LocalCaller) else REMOTE_PARALLEL
-    app = create(caller, parallel=parallel, trace=trace)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
-    )
-    return uvicorn.Server(config)
+def _parallel(caller: ToolCaller) -> int:
+    """Replies at once: those that an engine here makes together, or so many as may be under way to an endpoint."""
+    caller = getattr(caller, "small", caller)  # of a small and a bigger model
+    if isinstance(caller, LocalCaller):
+        return caller.live
+    return int(getattr(caller, "slots", REMOTE_PARALLEL))
 
 
 def _url(listener: socket.socket) -> str:

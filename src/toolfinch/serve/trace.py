@@ -31,7 +31,7 @@ from msgspec import UNSET, UnsetType
 
 from toolfinch.caller import Reply
 from toolfinch.errors import UsageError
-from toolfinch.serve import wire
+from toolfinch.serve import answer
 
 VERSION = 1
 HEADER = "x-session-id"
@@ -86,10 +86,10 @@ class Trace:
             sent=msgspec.json.decode(body, type=_Sent),
             reply={
                 "model": model,
-                "message": wire.message_json(reply.message),
+                "message": answer.message_json(reply.message),
                 "finish_reason": reply.stop,
-                **wire.extra_json(reply),
-                "usage": wire.usage_json(reply.usage),
+                **answer.extra_json(reply),
+                "usage": answer.usage_json(reply.usage),
             },
             session=header or _in_metadata(body) or UNSET,
         )

@@ -1,0 +1,116 @@
+"""`Turns`: the threads that make replies, and the line of requests before them.
+
+As many threads as replies may be made at once, started when they are first needed and kept: a thread for each
+request costs more than an answer from an endpoint nearby. The line is on the event loop, where a client that hangs up
+costs nothing. A turn ends when its thread is done with it, not when nobody wants the reply any more, so work that
+cannot be stopped at once still counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import queue
+import threading
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from toolfinch.serve.refusal import Busy
+
+LONGEST_S = 60
+"""The most seconds that anybody is told to come back after."""
+
+
+class Turns:
+    """Used from one event loop."""
+
+    def __init__(self, parallel: int, line: int) -> None:
+        """`parallel` jobs at once, and no more than `line` that wait."""
+        self.parallel = parallel
+        self.waiting = 0
+        """Jobs that wait for a turn."""
+        self._line = line
+        self._free = asyncio.Semaphore(parallel)
+        self._jobs: _Jobs = queue.SimpleQueue()
+        self._threads = 0
+        self._idle = 0
+        self._job_s = 1.0  # of late
+        weakref.finalize(self, _dismiss, self._jobs, parallel)
+
+    def _turn_s(self) -> int:
+        """Whole seconds until who comes now would have a turn, by how long jobs took of late."""
+        seconds = math.ceil(self._job_s * (self.waiting + 1) / self.parallel)
+        return max(1, min(seconds, LONGEST_S))
+
+    @asynccontextmanager
+    async def taken(self, *, always: bool = False) -> AsyncIterator[None]:
+        """A turn for work that needs no thread, as `start`."""
+        began = await self._take(always)
+        try:
+            yield
+        finally:
+            self._give_back(began)
+
+    async def _take(self, always: bool) -> float:
+        if self._free.locked() and self.waiting >= self._line and not always:
+            raise Busy(
+                f"{self.waiting} requests wait already, and {self._line} may",
+                status=429,
+                retry_after_s=self._turn_s(),
+                code="queue_full",
+            )
+        self.waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self.waiting -= 1
+        return time.monotonic()
+
+    def _give_back(self, began: float) -> None:
+        self._free.release()
+        self._job_s += 0.2 * (time.monotonic() - began - self._job_s)
+
+    async def start(self, job: Callable[[], None], *, always: bool = False) -> None:
+        """Wait for a turn, then let a thread do the job; returns as it begins.
+
+        Raises Busy where too many wait already; `always`: waits all the same.
+        """
+        began = await self._take(always)
+        loop = asyncio.get_running_loop()
+
+        def done() -> None:
+            self._idle += 1
+            self._give_back(began)
+
+        def run() -> None:
+            try:
+                job()
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    loop.call_soon_threadsafe(done)
+
+        self._jobs.put(run)
+        if self._idle:
+            self._idle -= 1
+        else:
+            self._threads += 1
+            # A daemon: a caller that hangs on the network must not keep the process from ending.
+            name = f"toolfinch-reply-{self._threads}"
+            threading.Thread(target=_work, args=(self._jobs,), daemon=True, name=name).start()
+
+
+_Jobs = queue.SimpleQueue[Callable[[], None] | None]
+
+
+def _work(jobs: _Jobs) -> None:
+    while (job := jobs.get()) is not None:
+        job()
+        del job  # what it holds would live until the next
+
+
+def _dismiss(jobs: _Jobs, threads: int) -> None:
+    for _ in range(threads):
+        jobs.put(None)
