@@ -18,7 +18,7 @@ from toolfinch.errors import ToolfinchError
 from toolfinch.message import Message, ToolCall, user
 from toolfinch.serve import escalate
 from toolfinch.serve.escalate import LONGEST_ID, MARK, Gated
-from toolfinch.serve.gate import DECLINE, decide, held_back, verdict_json
+from toolfinch.serve.gate import DECLINE, decide, held_back
 from toolfinch.tool import Tool
 
 LEAST = {"words": 0.5, "read": 0.6, "write": 0.8, "destructive": None}
@@ -105,18 +105,6 @@ def test_a_question_names_the_call_and_what_nobody_said() -> None:
     assert (held.stop, held.raw, held.unread) == ("stop", "", ())
     declined = held_back(reply, Verdict("decline", 0.5, 0.8, "write"), ASKED)
     assert declined.message == message.assistant(DECLINE)
-
-
-def test_what_the_server_adds() -> None:
-    assert verdict_json(Reply(message.assistant())) == {}
-    verdict = Verdict("escalate", 0.4, None, "destructive")
-    assert verdict_json(Reply(message.assistant(), verdict=verdict, made_by="big")) == {
-        "action": "escalate",
-        "p_right": 0.4,
-        "threshold": None,
-        "risk": "destructive",
-        "made_by": "big",
-    }
 
 
 # --- two models ---

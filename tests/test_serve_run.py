@@ -43,8 +43,8 @@ def test_a_port_in_use_is_named() -> None:
 def test_signals_end_the_server_cleanly(ending: signal.Signals, busy: bool) -> None:
     """A traceback, a hang, or an exit code that a supervisor takes for a crash."""
     code = (
-        "import sys, toolfinch.serve.run as run, test_serve as t\n"
-        "run.load = lambda *_, **how: t.Replay(t.assistant('word ' * 5000), pause_s=0.01)\n"
+        "import sys, toolfinch.serve.run as run, toolfinch.serve.stack as stack, test_serve as t\n"
+        "stack.load = lambda *_, **how: t.Replay(t.assistant('word ' * 5000), pause_s=0.01)\n"
         "run.serve('x', port=0, limits=run.Limits(grace_s=0.2))"
     )
     paths = [str(Path(__file__).parent), *sys.path]

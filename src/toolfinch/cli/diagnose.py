@@ -24,7 +24,9 @@ _SURE, _UNSURE = 0.5, 0.1
 
 def run(
     model: Annotated[str, typer.Argument(help="a model folder, a GGUF file, or a packaged model's name")],
-    request: Annotated[Path, typer.Argument(help="a file with the body of a chat completion; - for standard input")],
+    request: Annotated[
+        Path, typer.Argument(help="a file with the body of a chat completion; - for standard input")
+    ],
     dialect: Annotated[str, typer.Option(help="how it writes calls, if the model does not say")] = "",
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -50,7 +52,9 @@ def _show(found: Diagnosis) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     made = found.made
-    console.print(f"prompt: {len(found.prompt)} tokens, {made.usage.cached_tokens} of them cached", style="bold")
+    console.print(
+        f"prompt: {len(found.prompt)} tokens, {made.usage.cached_tokens} of them cached", style="bold"
+    )
     console.print(Text("".join(piece.text for piece in found.prompt), style="dim"))
     console.print("ids: " + " ".join(str(piece.id) for piece in found.prompt), style="dim")
     console.print(f"\nreply: {len(found.reply)} tokens, dialect {found.dialect}", style="bold")

@@ -74,6 +74,9 @@ def extra_json(reply: Reply, warnings: Sequence[str] = ()) -> dict[str, Any]:
         extra["p_right"] = reply.p_right
     if reply.signals is not None:
         extra["signals"] = reply.signals
+    if reply.shown is not None:
+        extra["shown"] = reply.shown
+        extra["none_fits"] = reply.none_fits
     if reply.verdict is not None:
         extra["verdict"] = reply.verdict
     if reply.made_by:

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +20,7 @@ from toolfinch.caller import Delta, Reply, ToolCaller
 from toolfinch.errors import MissingDependency, UsageError
 from toolfinch.serve import body, responses, wire
 from toolfinch.serve.answer import completion_json, extra_json, total
+from toolfinch.serve.diagnosis import diagnose
 from toolfinch.serve.front import Front
 from toolfinch.serve.keys import Keys
 from toolfinch.serve.limits import Limits
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 Items = AsyncGenerator[tuple[int, Delta | Reply], None]
 
+PAGE = Path(__file__).with_name("page.html")
+PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
+"""The page is all in one file and asks nobody but this server."""
 STALLED_S = 5.0
 """Seconds beyond the time limit that a stream may still take to be sent; a client that reads nothing is let go."""
 
@@ -122,8 +127,23 @@ def create(
         page, media_type = metrics.page()
         return Response(page, headers={"content-type": media_type})
 
+    async def diagnosed(request: Request) -> Response:
+        came = Came.now(limits)
+        wanted = await service.admitted(wire.read_request(await body.read(request, limits), limits))
+        async with asyncio.timeout_at(came.deadline):
+            found = asyncio.to_thread(diagnose, caller, wanted.messages, wanted.tools, wanted.decoding)
+            return answer(await body.unless_gone(request, found))
+
+    async def page(request: Request) -> Response:
+        from starlette.responses import Response
+
+        headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": PAGE_POLICY}
+        return Response(PAGE.read_bytes(), headers=headers)
+
     router = Router(
         routes=[
+            Route("/", page),
+            Route("/v1/diagnose", diagnosed, methods=["POST"]),
             Route("/v1/chat/completions", chat, methods=["POST"]),
             Route("/v1/responses", respond, methods=["POST"]),
             Route("/v1/models", models),

@@ -15,6 +15,8 @@ from toolfinch.caller import Decoding, Reply, TokenLogprob, ToolCaller
 from toolfinch.callers.local import LocalCaller
 from toolfinch.errors import UsageError
 from toolfinch.message import Message
+from toolfinch.serve.retrieving import Retrieving
+from toolfinch.serve.stack import innermost
 from toolfinch.tool import Tool
 
 _BESIDE = 5
@@ -42,7 +44,14 @@ class Diagnosis(msgspec.Struct, frozen=True):
 def diagnose(
     caller: ToolCaller, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding
 ) -> Diagnosis:
-    """Ask for the reply and keep what it was made of. Raises UsageError for a caller that is not on this machine."""
+    """Ask for the reply and keep what it was made of; of a stack, that of the model in the middle, before any gate.
+
+    Raises UsageError for a caller that is not on this machine.
+    """
+    if isinstance(caller, Retrieving):
+        choice = caller.choice(messages, tools, decoding.tool_choice)
+        tools = caller.offered(tools) if choice is None else choice.tools
+    caller = innermost(caller)
     if not isinstance(caller, LocalCaller):
         raise UsageError(f"{caller.name}: only a model on this machine can be diagnosed")
     engine = caller.engine

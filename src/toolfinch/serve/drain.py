@@ -7,11 +7,13 @@ left.
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from types import FrameType
 from typing import Any
 
+from toolfinch.callers import http
 from toolfinch.errors import MissingDependency
 from toolfinch.serve.front import Front
 
@@ -49,6 +51,10 @@ def server(front: Front, grace_s: float) -> Any:
                     flush=True,
                 )
             return await super().on_tick(counter) or over
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            await http.close()
 
     return Draining(
         uvicorn.Config(

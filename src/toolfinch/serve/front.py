@@ -32,6 +32,7 @@ ROUTES = (
     "/v1/chat/completions",
     "/v1/responses",
     "/v1/models",
+    "/v1/diagnose",
     "/healthz",
     "/readyz",
     "/metrics",

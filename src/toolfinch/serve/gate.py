@@ -91,13 +91,6 @@ def held_back(reply: Reply, verdict: Verdict, messages: Sequence[Message]) -> Re
     )
 
 
-def verdict_json(reply: Reply) -> dict[str, Any]:
-    """What the server adds to a gated reply: `{"action", "p_right", "threshold", "risk", "made_by"}`; else empty."""
-    if reply.verdict is None:
-        return {"made_by": reply.made_by} if reply.made_by else {}
-    return {**msgspec.structs.asdict(reply.verdict), "made_by": reply.made_by}
-
-
 def _arguments(arguments: dict[str, Any]) -> str:
     text = ", ".join(f"{key}={strict_json.dumps(value)}" for key, value in arguments.items())
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -108,7 +108,7 @@ def held(caller: ToolCaller, offered: Offered) -> Offered:
 
     Compiles each tool that it has not met before, in about a millisecond.
     """
-    reasons = [_why_not(caller, tool) for tool in offered.tools]
+    reasons = [why_not(caller, tool) for tool in offered.tools]
     bad = [
         (tool.name, f"{place}.{why} (tool {tool.name!r})")
         for tool, place, why in zip(offered.tools, offered.places, reasons, strict=True)
@@ -133,9 +133,8 @@ _KNOWN = 4096
 """Tools whose verdict is kept; an assistant sends the same ones with every request."""
 
 
-def _why_not(caller: ToolCaller, tool: Tool) -> str:
+def why_not(caller: ToolCaller, tool: Tool) -> str:
     """`path: reason` where the caller's grammar cannot hold calls to the tool's schema, else ""."""
-    caller = getattr(caller, "small", caller)  # of a small and a bigger model
     if not isinstance(caller, LocalCaller):
         return ""  # an endpoint's own affair
     known, encoded = _known.setdefault(caller, {}), msgspec.json.encode(tool)

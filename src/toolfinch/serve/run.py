@@ -20,14 +20,16 @@ from pathlib import Path
 from types import FrameType
 
 from toolfinch.caller import ToolCaller
-from toolfinch.callers.load import load
 from toolfinch.callers.local import LocalCaller
 from toolfinch.errors import ToolfinchError, UsageError
 from toolfinch.serve.app import create
 from toolfinch.serve.drain import server
+from toolfinch.serve.escalate import Gated
 from toolfinch.serve.keys import Keys
 from toolfinch.serve.keys import read as read_keys
 from toolfinch.serve.limits import Limits
+from toolfinch.serve.retrieving import Retrieving
+from toolfinch.serve.stack import Stack, assemble, innermost
 from toolfinch.serve.telemetry import Telemetry
 from toolfinch.serve.telemetry import configured as telemetry_configured
 from toolfinch.serve.trace import Trace
@@ -46,22 +48,37 @@ def serve(
     device: str = "",
     context: int = 8192,
     n_threads: int = 0,
+    live: int = 4,
+    prefixes: Path | None = None,
+    stack: Stack = Stack(),
     trace: Path | None = None,
     api_keys: Path | None = None,
     limits: Limits = Limits(),
 ) -> None:
-    """Serve a model until Ctrl-C or SIGTERM, which end it cleanly; what `load` takes is for it.
+    """Serve a model until Ctrl-C or SIGTERM, which end it cleanly; what `load` takes is for it, `stack` is what stands
+    around it.
 
     `trace` is a file that every finished reply is appended to, `api_keys` one with the keys that are let in. They are
     opened, and the port taken, before the model is loaded, so what is wrong with them is known at once: UsageError
-    naming it. Raises what `load` raises.
+    naming it. Raises what `stack.assemble` raises.
     """
     keys, telemetry = read_keys(api_keys), telemetry_configured()
     listener = bind(host, port)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with listener, _opened(trace) as written:
-            caller = load(model, dialect, format=format, device=device, context=context, n_threads=n_threads)
+            caller = assemble(
+                model,
+                dialect,
+                stack,
+                _say,
+                format=format,
+                device=device,
+                context=context,
+                n_threads=n_threads,
+                live=live,
+                prefixes=prefixes,
+            )
             front = create(
                 caller,
                 parallel=_parallel(caller),
@@ -150,11 +167,12 @@ def _opened(path: Path | None) -> Iterator[Trace | None]:
 
 
 def _parallel(caller: ToolCaller) -> int:
-    """Replies at once: those that an engine here makes together, or so many as may be under way to an endpoint."""
-    caller = getattr(caller, "small", caller)  # of a small and a bigger model
-    if isinstance(caller, LocalCaller):
-        return caller.live
-    return int(getattr(caller, "slots", REMOTE_PARALLEL))
+    """Replies at once: those that an engine here makes together, and so many as may be under way to an endpoint."""
+    model = innermost(caller)
+    here = model.live if isinstance(model, LocalCaller) else int(getattr(model, "slots", REMOTE_PARALLEL))
+    behind = caller.caller if isinstance(caller, Retrieving) else caller
+    escalates = isinstance(behind, Gated) and behind.big is not None
+    return here + REMOTE_PARALLEL if escalates else here
 
 
 def _url(listener: socket.socket) -> str:

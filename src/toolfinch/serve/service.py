@@ -22,6 +22,7 @@ from toolfinch.serve import offered, wire
 from toolfinch.serve.limits import Limits
 from toolfinch.serve.metrics import Metrics
 from toolfinch.serve.refusal import TOO_LONG, RequestError, UpstreamError
+from toolfinch.serve.stack import innermost
 from toolfinch.serve.telemetry import Telemetry
 from toolfinch.serve.trace import Trace
 from toolfinch.serve.turns import Turns
@@ -62,8 +63,9 @@ class Service:
         telemetry: Telemetry | None = None,
     ) -> None:
         self.caller = caller
+        self._model = innermost(caller)
         # Of an endpoint its model, and not its address.
-        self.name = caller.model if isinstance(caller, OpenAICaller) else caller.name
+        self.name = self._model.model if isinstance(self._model, OpenAICaller) else caller.name
         self.limits = limits
         self.metrics = metrics
         self.trace = trace
@@ -80,7 +82,7 @@ class Service:
             raise unknown_model(wanted.model, self.name)
         if not wanted.set_aside:
             return wanted
-        held = await asyncio.to_thread(offered.held, self.caller, wanted.offered)
+        held = await asyncio.to_thread(offered.held, self._model, wanted.offered)
         choice = wanted.decoding.tool_choice
         if choice.startswith("="):
             wire.named_choice(choice[1:], held, "tool_choice")
@@ -109,7 +111,7 @@ class Service:
         except SchemaError as error:
             if span:
                 span.fail(error)
-            raise await asyncio.to_thread(offered.located, self.caller, wanted.offered, error) from error
+            raise await asyncio.to_thread(offered.located, self._model, wanted.offered, error) from error
         except BaseException as error:  # cancelled, too
             if span:
                 span.fail(error)

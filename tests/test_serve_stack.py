@@ -1,0 +1,139 @@
+"""Would break: what stands around the model, and what the operator is told of it; what a diagnosis shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from test_serve import ASK, Replay
+from toolfinch.caller import Decoding
+from toolfinch.callers.load import load
+from toolfinch.callers.local import LocalCaller
+from toolfinch.cli.main import main
+from toolfinch.errors import UsageError
+from toolfinch.message import assistant, user
+from toolfinch.serve.diagnosis import diagnose
+from toolfinch.serve.retrieving import Retrieving
+from toolfinch.serve.run import background
+from toolfinch.serve.stack import Stack, assemble, innermost
+from toolfinch.tool import read
+
+ALARM = {
+    "name": "set_alarm",
+    "description": "Set an alarm.",
+    "parameters": {"type": "object", "properties": {"time": {"type": "string"}}, "required": ["time"]},
+}
+UNHELD = {
+    "name": "odd",
+    "parameters": {"type": "object", "properties": {"x": {"type": "string", "pattern": "(?=a)b"}}},
+}
+
+
+@pytest.fixture(scope="module")
+def fledgling() -> LocalCaller:
+    caller = load("fledgling", live=2)
+    assert isinstance(caller, LocalCaller)
+    return caller
+
+
+def test_a_catalogue_is_searched_and_what_cannot_be_held_is_said(tmp_path: Path) -> None:
+    """One bad tool of thousands would fail every request that finds it."""
+    path = tmp_path / "tools.json"
+    path.write_text(
+        json.dumps([ALARM, UNHELD, *({"name": f"t{i}", "description": f"number {i}"} for i in range(30))])
+    )
+    said: list[str] = []
+    caller = assemble("fledgling", None, Stack(tools_k=3, catalogue=(str(path),)), said.append)
+    assert [line.partition(":")[2].split()[0] for line in said] == ["odd"] and "look-ahead" in said[0]
+    reply = caller.reply([user("Set an alarm for 07:30")], [])
+    assert reply.shown and len(reply.shown) == 3 and reply.shown[0] == "set_alarm"
+    assert {call.name for call in reply.message.calls} <= set(reply.shown) and reply.none_fits is not None
+    assert isinstance(caller, Retrieving) and innermost(caller) is caller.caller
+    with background(caller) as base:
+        answer = httpx.post(
+            base + "/chat/completions",
+            json={"messages": [{"role": "user", "content": "Set an alarm for 8:00"}]},
+        )
+    extra = answer.json()["toolfinch"]
+    assert extra["shown"][0] == "set_alarm" and 0 <= extra["none_fits"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["fledgling", "--gate"], "toolfinch calibrate"),
+        (["never", "--gate"], "only a model on this machine"),
+        (["fledgling", "--catalogue", "nowhere.json"], "nowhere.json"),
+        (["fledgling", "--parallel", "0"], "--parallel"),
+        (["fledgling", "--prefix-cache", "/proc/x"], "/proc/x"),
+        (["fledgling", "--format", "q9"], "q9"),
+    ],
+    ids=str,
+)
+def test_what_cannot_stand_is_one_line(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A traceback; or a server without the gate that was asked for."""
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", *arguments, "--port", "0"])
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert (
+        stop.value.code == 2
+        and says in " ".join(lines)
+        and len(lines) <= 2
+        and lines[0].startswith("error: ")
+    )
+
+
+def test_a_diagnosis_is_of_the_very_reply(fledgling: LocalCaller) -> None:
+    """It would show another prompt, or other tokens, than what the client got."""
+    tools = [read(ALARM)]
+    asked = [user("Set an alarm for 07:30")]
+    found = diagnose(fledgling, asked, tools, Decoding())
+    plain = fledgling.reply(asked, tools)
+    assert "".join(piece.text for piece in found.prompt) == fledgling.prompt(asked, tools)
+    assert found.made.raw == plain.raw and found.made.message == plain.message
+    assert "".join(one.text for one in found.reply).startswith(plain.raw)
+    assert sum(not one.forced for one in found.reply) == found.made.signals.sampled  # type: ignore[union-attr]
+    few = diagnose(Retrieving(fledgling, 1, [read({"name": "other"})]), asked, tools, Decoding())
+    assert "other" not in "".join(piece.text for piece in few.prompt)
+    with pytest.raises(UsageError, match="this machine"):
+        diagnose(Replay(assistant("hi")), asked, tools, Decoding())
+
+
+def _run(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    assert not stop.value.code
+
+
+def test_a_diagnosis_over_http_and_on_the_command_line(
+    fledgling: LocalCaller, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A request that cannot be read is the client's mistake here, too."""
+    body: dict[str, Any] = {"messages": ASK, "tools": [{"type": "function", "function": ALARM}]}
+    with background(fledgling) as base:
+        answer = httpx.post(base + "/diagnose", json=body)
+        assert answer.status_code == 200 and answer.json()["dialect"] == "hermes"
+        assert httpx.post(base + "/diagnose", json={"messages": 3}).status_code == 400
+        page = httpx.get(base.removesuffix("v1"))
+        assert (
+            page.status_code == 200
+            and "Toolfinch" in page.text
+            and "default-src 'none'" in page.headers["content-security-policy"]
+        )
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps(body))
+    _run("diagnose", "fledgling", str(path), "--json")
+    assert json.loads(capsys.readouterr().out)["reply"] == answer.json()["reply"]
+    _run("diagnose", "fledgling", str(path))
+    shown = capsys.readouterr().out
+    assert "forced" in shown and "margin" in shown and "P(call)" in shown
+    path.write_text("{")
+    with pytest.raises(SystemExit):
+        main(["diagnose", "fledgling", str(path)])
+    assert "not JSON" in capsys.readouterr().err
