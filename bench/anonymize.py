@@ -1,12 +1,14 @@
 """How fast a log is anonymized and gated with a roster of 20,000 people, and what Presidio's recognisers do beside it.
 
-    python bench/anonymize.py [--megabytes 20] [--people 20000] [--presidio PYTHON]
+    python bench/anonymize.py [--megabytes 20] [--people 20000] [--log FILE] [--presidio PYTHON]
 
-MB/s of CPU time on one core, of conversations as JSON lines without their tools, which a log repeats: `look` finds what
-fields and forms tell, `replace` writes pseudonyms, `gate` reads the result as it is on disk. PYTHON is that of an
-environment with presidio-analyzer and spaCy; its regular-expression recognisers (no model of a language) get the same
-texts, fewer of them. Recall is of what was planted, by kind: gone from our output, inside a finding of theirs. Text and
-people are made up, so recall says nothing of other logs.
+MB/s of CPU time on one core, of conversations as JSON lines: `look` finds what fields and forms tell, `replace` writes
+pseudonyms, `gate` reads the result as it is on disk. First made-up ones in which every message names someone, without
+tools; of them, with as many bytes of tools, which a log repeats, the gate alone. Then the first conversations of FILE
+with its tools, among whom nobody of the roster is. What is done once, whatever the size, has no MB/s. PYTHON is that of
+an environment with presidio-analyzer and spaCy; its regular-expression recognisers (no model of a language) get the
+same texts, fewer of them. Recall is of what was planted, by kind: gone from our output, inside a finding of theirs. Text
+and people are made up, so recall says nothing of other logs.
 """
 
 from __future__ import annotations
@@ -18,16 +20,20 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from toolfinch.data.anonymize import anonymize
+from toolfinch.data.anonymize import anonymize, detect
 from toolfinch.data.anonymize.entity import Entity
 from toolfinch.data.anonymize.gate import Gate
-from toolfinch.data.dataset import write_dataset
+from toolfinch.data.dataset import read_dataset, write_dataset
+from toolfinch.data.readers import log
+from toolfinch.data.stage import Changed
 from toolfinch.example import Conversation
 from toolfinch.message import ToolCall, assistant, tool, user
+from toolfinch.tool import Tool
 
 GIVEN = [
     a + b
@@ -149,55 +155,100 @@ def conversations(
     return made, texts
 
 
+def offered(count: int, chance: random.Random) -> list[tuple[Tool, ...]]:
+    """Lists of tools, each about as long as a conversation."""
+
+    def tool(number: int) -> Tool:
+        words = iter(chance.choices(WORDS, k=200))
+        properties = {
+            f"{next(words)}_{place}": {
+                "type": "string",
+                "description": " ".join(next(words) for _ in range(12)),
+                "enum": [next(words) for _ in range(3)],
+            }
+            for place in range(4)
+        }
+        said = " ".join(next(words) for _ in range(20))
+        return Tool(f"{next(words)}_{number}", said, {"type": "object", "properties": properties})
+
+    return [tuple(tool(number) for number in range(5)) for _ in range(count)]
+
+
+def anonymized(rows: list[Conversation], roster: list[Entity], out: Path) -> tuple[float, Gate]:
+    """Anonymize, write, gate and print; the speed of all of it, MB/s, and the gate."""
+    stage = anonymize.stage(KEY, roster)
+    assert stage.look is not None
+    real = out.with_suffix(".real.jsonl")
+    write_dataset(real, rows)
+    size = real.stat().st_size / 1e6
+    took: dict[str, float] = {}
+
+    def timed(name: str, began: float) -> None:
+        took[name] = time.process_time() - began
+
+    began = time.process_time()
+    detect.secrets("")
+    timed("rules, once", began)
+    began = time.process_time()
+    facts = {one.id: stage.look(one) for one in rows}
+    timed("look", began)
+    began = time.process_time()
+    change = stage.decide(dict(sorted(facts.items())))
+    change(rows[0])
+    known = anonymize.known(facts, roster)
+    timed("decide, once", began)
+    began = time.process_time()
+    changed = [change(one) for one in rows]
+    timed("replace", began)
+    did = sum(sum(one.did.values()) for one in changed if isinstance(one, Changed))
+    write_dataset(
+        out, [one.one if isinstance(one, Changed) else one for one in changed if not isinstance(one, str)]
+    )
+    began = time.process_time()
+    gate = Gate(known, KEY)
+    timed("gate, once", began)
+    began = time.process_time()
+    report = gate.files([out])
+    timed("gate", began)
+    print(
+        f"{size:.1f} MB, {len(rows):,} conversations, {len(roster):,} people, {report.spellings:,} spellings, "
+        f"{did:,} replacements, survivors: {len(report.survivors)}"
+    )
+    for name, seconds in took.items():
+        print(f"  {name:<14} {seconds:6.2f} s" + ("" if "once" in name else f"   {size / seconds:6.1f} MB/s"))
+    speed = size / (took["look"] + took["replace"] + took["gate"])
+    print(f"  anonymize and gate together: {speed:.1f} MB/s of CPU time on one core")
+    return speed, gate
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--megabytes", type=int, default=20)
     parser.add_argument("--people", type=int, default=20_000)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--conversations", type=int, default=2500, help="of the log")
     parser.add_argument("--presidio")
     said = parser.parse_args()
     chance = random.Random(7)
     roster = people(said.people, chance)
     rows, texts = conversations(said.megabytes * 1_000_000, roster, chance)
-    stage = anonymize.stage(KEY, roster)
-    assert stage.look is not None
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "real.jsonl"
-        write_dataset(path, rows)
-        size = path.stat().st_size / 1e6
-        took: dict[str, float] = {}
-
-        def timed(name: str, began: float) -> None:
-            took[name] = time.process_time() - began
-
-        began = time.process_time()
-        facts = {one.id: stage.look(one) for one in rows}
-        timed("look", began)
-        began = time.process_time()
-        change = stage.decide(dict(sorted(facts.items())))
-        change(rows[0])
-        known = anonymize.known(facts, roster)
-        timed("decide, once", began)
-        began = time.process_time()
-        changed = [after[0] if isinstance(after := change(one), tuple) else after for one in rows]
-        timed("replace", began)
         out = Path(folder) / "anonymized.jsonl"
-        write_dataset(out, [one for one in changed if isinstance(one, Conversation)])
+        speed, gate = anonymized(rows, roster, out)
+        lists = offered(50, chance)
+        with_tools = Path(folder) / "with_tools.jsonl"
+        clean = (msgspec.structs.replace(one, tools=chance.choice(lists)) for one in read_dataset(out))
+        write_dataset(with_tools, clean)
+        size = with_tools.stat().st_size / 1e6
         began = time.process_time()
-        gate = Gate(known, KEY)
-        timed("gate, once", began)
-        began = time.process_time()
-        report = gate.files([out])
-        timed("gate", began)
+        survivors = len(gate.files([with_tools]).survivors)
+        seconds = time.process_time() - began
         print(
-            f"{size:.0f} MB, {said.people:,} people, {report.spellings:,} spellings, survivors: {len(report.survivors)}"
+            f"gate alone, half of it tools: {size:.1f} MB, {size / seconds:.1f} MB/s, survivors: {survivors}"
         )
-        for name, seconds in took.items():
-            print(
-                f"  {name:<14} {seconds:6.2f} s"
-                + ("" if "once" in name else f"   {size / seconds:6.1f} MB/s")
-            )
-        both = took["look"] + took["replace"] + took["gate"]
-        print(f"  anonymize and gate together: {size / both:.1f} MB/s of CPU time on one core")
+        if said.log:
+            whole = list(islice(log.conversations(said.log), said.conversations))
+            anonymized(whole, roster, Path(folder) / "log.jsonl")
         left = out.read_text(encoding="utf-8").casefold()
         counts: Counter[str] = Counter()
         gone: Counter[str] = Counter()
@@ -215,7 +266,7 @@ def main() -> None:
             [said.presidio, "-c", PEER, str(given)], capture_output=True, text=True, check=True
         )
         peer = json.loads(ran.stdout.splitlines()[-1])
-        print(f"Presidio: {peer['speed']:.2f} MB/s; ours is {size / both / peer['speed']:.0f} times that")
+        print(f"Presidio: {peer['speed']:.2f} MB/s; ours is {speed / peer['speed']:.0f} times that")
         print(
             "  recall: "
             + ", ".join(f"{kind} {hit / n:.3f}" for kind, (hit, n) in sorted(peer["hits"].items()))

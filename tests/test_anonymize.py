@@ -14,11 +14,12 @@ import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from toolfinch.data.anonymize import anonymize
+from toolfinch.data.anonymize import anonymize, walk
 from toolfinch.data.anonymize.anonymize import Anonymizer, known, look, stage
 from toolfinch.data.anonymize.entity import Entity, merge
 from toolfinch.data.anonymize.gate import Gate
@@ -247,6 +248,44 @@ def test_a_whole_conversation(change: Anonymizer) -> None:
     assert new.marks[2].accept[0]["who"] == ("anna",)
     assert new.marks[2].accept[0]["anna"][0] != "Anna Kovács"
     assert not Gate(known({}, ROSTER), KEY).check(row(new))
+
+
+def test_every_text_is_asked_for_that_is_mapped() -> None:
+    """`walk.texts` and `walk.mapped` are two walks: what the first left out would be replaced by nothing."""
+    deep = {
+        "q": [1, 2.5, True, None, {"in": "x", "fixed": "none", "free": {"a": ["b"]}}],
+        "fixed": "none",
+        "n": 7,
+    }
+    schema = {
+        "type": "object",
+        "properties": {
+            "fixed": {"enum": ["none", 7]},
+            "n": {"const": 7},
+            "q": {
+                "items": {
+                    "properties": {"fixed": {"enum": ["none"]}},
+                    "additionalProperties": {"type": "object"},
+                }
+            },
+        },
+    }
+    one = msgspec.structs.replace(
+        session(),
+        messages=(*session().messages, assistant("", ToolCall("deep", deep, "c9")), tool("said", "c9")),
+    )
+    marks = {len(one.messages) - 2: Mark(scenario="s", accept=({"fixed": ("none", "other"), "n": (7, 8)},))}
+    one = msgspec.structs.replace(one, marks={**one.marks, **marks})
+    for shapes in ({}, walk.shapes([Tool("deep", "", schema)])):
+        asked: list[tuple[str, str]] = []
+
+        def of(key: str, text: str, asked: list[tuple[str, str]] = asked) -> str:
+            asked.append((key, text))
+            return text
+
+        assert walk.mapped(one, of, shapes) == one
+        assert sorted(walk.texts(one, shapes)) == sorted(asked)
+        assert ("q", "2.5") in asked
 
 
 def test_what_was_done_is_counted_and_nothing_done_is_nothing_changed(change: Anonymizer) -> None:

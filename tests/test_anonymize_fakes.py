@@ -20,7 +20,7 @@ from toolfinch.data.anonymize import detect, numbers
 from toolfinch.data.anonymize.anonymize import known
 from toolfinch.data.anonymize.dates import shifted
 from toolfinch.data.anonymize.detect import iban_remainder, luhn, patterned
-from toolfinch.data.anonymize.entity import Entity
+from toolfinch.data.anonymize.entity import Entity, same_phone
 from toolfinch.data.anonymize.fold import bare
 from toolfinch.data.anonymize.persona import Pseudonyms
 from toolfinch.data.anonymize.words import keyed, pool
@@ -113,6 +113,21 @@ def test_fakes_are_nobodys_and_no_two_are_the_same() -> None:
     again = Pseudonyms(KEY, people[::-1], tokens[::-1])
     assert again._whole == made._whole
     assert again._phones == made._phones
+
+
+def test_a_number_for_stories_stays_among_them() -> None:
+    """A schema may ask for `555-0123`; all hundred of them may be in a log, beside real ones."""
+    lines = [f"555-01{i:02d}" for i in range(100)] + ["+1 212 555 0123", "658-3659", "555-4823"]
+    people = [Entity("person", phones=(line,)) for line in lines]
+    made = Pseudonyms(KEY, people, known({}, people))
+    fakes = [made._phones[same_phone(line)] for line in lines]
+    assert len(set(fakes)) == len(fakes)
+    assert all(bare(line) != fake for line, fake in zip(lines, fakes, strict=True))
+    assert all(re.fullmatch(r"55501\d\d", fake) for fake in fakes[:100])
+    assert re.fullmatch(r"1255501\d\d", fakes[100])  # of its last nine digits
+    assert fakes[102][:3] == "555" and len(fakes[101]) == len(fakes[102]) == 7
+    few = Pseudonyms(KEY, people[:1], known({}, people[:1]))
+    assert few._phones["5550100"] == made._phones["5550100"], "no other number changes it"
 
 
 @pytest.mark.parametrize(

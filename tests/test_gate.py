@@ -265,6 +265,33 @@ def test_names_of_tools_and_values_of_enums_are_left_alone_and_counted(tmp_path:
     assert found(described) == {"project"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "leaks"),
+    [
+        ('{"project": "Blue Falcon"}', False),
+        ('{"projects": ["none", "Blue Falcon"], "q": {"of": "Blue Falcon"}}', False),
+        ('{"project": "\\u0042lue Falcon"}', False),
+        ('{"q": "of Blue Falcon"}', True),
+        ('{"project": "Blue Falcon", "q": "blue_falcon"}', True),
+        ('{"project": "Blue Falcon", "project": "none"}', True),  # the text says more than the value
+        ('{"project": "Blue Falcon"', True),
+        ('{"project": "Blue Falcon", "who": "Anna Kovács"}', True),
+        ('{"project": "Blue Falcon", "assignee": "mark"}', True),
+    ],
+)
+def test_a_value_of_an_enum_is_left_alone_in_arguments_that_are_a_text(
+    arguments: str, leaks: bool, tmp_path: Path
+) -> None:
+    one = row("x", tools=[tool(project={"enum": ["Blue Falcon", "none"]})])
+    one["messages"][2]["tool_calls"][0]["function"]["arguments"] = arguments
+    assert bool(GATE.check(one)) is leaks
+    report = GATE.files([jsonl(tmp_path / "x.jsonl", one)])
+    assert bool(report.survivors) is leaks
+    assert leaks or report.let_through["project"] >= 2  # in the tools, and in the call
+    one["tools"] = [tool()]
+    assert GATE.check(one), "it is a word of no schema here"
+
+
 # --- what is told
 
 
@@ -287,6 +314,14 @@ def test_a_mark_in_a_report_lets_the_token_pass_once_it_is_allowed(tmp_path: Pat
     forms = {one.form for one in Gate(KNOWN, KEY, read_allowed(allow)).check("only Szentgyörgyi and Anna")}
     assert forms == {"given name"}
     assert Gate(KNOWN, b"another key", read_allowed(allow)).check("Szentgyörgyi") != []
+
+
+def test_a_report_says_what_may_stay(tmp_path: Path) -> None:
+    gate = Gate(KNOWN, KEY, frozenset(["PRJ-1042", "Zsófia"]))
+    report = gate.files([jsonl(tmp_path / "x.jsonl", row("PRJ-1042 of Zsófia"))])
+    assert not report.survivors
+    assert "Let stay, as the allow-list says: 1 id, 1 person." in report.to_markdown()
+    assert "allow-list" not in GATE.files([jsonl(tmp_path / "y.jsonl", row("x"))]).to_markdown()
 
 
 def test_marks_depend_on_the_key() -> None:
@@ -359,6 +394,73 @@ def test_released_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     released(out, write_two("three", "four"), GATE)
     assert sorted(path.name for path in out.iterdir()) == ["a.jsonl", "b.jsonl"]
     assert [path.read_bytes() for path in placed] != before
+
+
+@pytest.mark.parametrize("moves", range(1, 12))
+def test_who_is_stopped_while_files_are_moved_leaves_no_mixture(
+    moves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped before each rename and each removal."""
+
+    def write(folder: Path) -> list[Path]:
+        return [
+            jsonl(folder / "train.jsonl", row(folder.parent.name)),
+            jsonl(folder / "test.jsonl", row("x")),
+        ]
+
+    def card(folder: Path, report: Any) -> list[Path]:
+        (folder / "card.json").write_text(json.dumps({"rows": report.rows}))
+        return [folder / "card.json"]
+
+    out = tmp_path / "out"
+    released(out, lambda folder: [*write(folder), jsonl(folder / "validation.jsonl", row("old"))], GATE, card)
+    old = {path.name: path.stat().st_ino for path in out.iterdir()}
+    left = moves
+
+    class Stopped(BaseException):
+        pass
+
+    def counted(do: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(self: Path, *args: Any, **how: Any) -> Any:
+            nonlocal left
+            if self.parent == out or self.parent.parent == out:
+                left -= 1
+                if not left:
+                    raise Stopped
+            return do(self, *args, **how)
+
+        return counting
+
+    for name in ("replace", "unlink", "rename"):
+        monkeypatch.setattr(Path, name, counted(getattr(Path, name)))
+    stopped = False
+    try:
+        released(out, write, GATE, card, stale=["validation.jsonl", "test.jsonl"])
+    except Stopped:
+        stopped = True
+    now = {path.name: path.stat().st_ino for path in out.iterdir() if path.is_file()}
+    kept = [name for name in now if now[name] == old.get(name)]
+    assert len(kept) in (0, len(now)), "files of both"
+    if "card.json" in now:
+        assert now.keys() == (old.keys() if kept else {"train.jsonl", "test.jsonl", "card.json"})
+    assert stopped is (moves <= 9), "five removals, three renames, and the report's"
+
+
+def test_what_is_told_of_the_gate_is_what_it_found_and_passes_it(tmp_path: Path) -> None:
+    def write(folder: Path) -> list[Path]:
+        return [jsonl(folder / "a.jsonl", row("x", tools=[tool(project={"enum": ["Blue Falcon"]})]))]
+
+    def card(folder: Path, report: Any) -> list[Path]:
+        (folder / "card.md").write_text(report.to_markdown() + said)
+        return [folder / "card.md"]
+
+    said = ""
+    *_, placed = released(tmp_path / "out", write, GATE, card)
+    assert "Left alone as names of tools and values of enums: 1 project." in placed.read_text()
+    said = "made for Anna Kovács"
+    with pytest.raises(GateError, match=r"first in card\.md"):
+        released(tmp_path / "out", write, GATE, card)
+    assert "made for" not in placed.read_text()
 
 
 def test_nothing_is_left_of_what_could_not_be_written(tmp_path: Path) -> None:

@@ -303,21 +303,28 @@ class _Plan:
     def release(self, parts: Sequence[Path], funnel: Funnel, name: str) -> Built:
         """Write everything; it is in its place once it has passed the gate as a whole, or not at all."""
         made: list[Card] = []
+        sides: dict[str, Side] = {}
 
         def write(fresh: Path) -> list[Path]:
-            card = self._card(self._write_sides(fresh, parts), funnel, name)
-            made.append(card)
-            (fresh / "card.md").write_text(card.to_markdown(), encoding="utf-8")
-            (fresh / "card.json").write_bytes(msgspec.json.format(msgspec.json.encode(card)))
-            (fresh / "funnel.md").write_text(card.funnel.to_markdown(), encoding="utf-8")
-            (fresh / "dropped.jsonl").write_bytes(self._dropped(funnel))
-            (fresh / "recipe.toml").write_text(self._saved_recipe(), encoding="utf-8")
+            sides.update(self._write_sides(fresh, parts))
             return sorted(fresh.iterdir())
 
-        released(self.out, write, self._gate)
-        sides = made[0].sides
-        for side in set(SIDES) - sides.keys():  # what an earlier run left could be trained on by now
-            (self.out / f"{side}.jsonl").unlink(missing_ok=True)
+        def finish(fresh: Path, report: Report | None) -> list[Path]:
+            card = self._card(sides, funnel, name, report)
+            made.append(card)
+            texts = {
+                "card.md": card.to_markdown(),
+                "funnel.md": card.funnel.to_markdown(),
+                "dropped.jsonl": self._dropped(funnel).decode(),
+                "recipe.toml": self._saved_recipe(),
+                "card.json": msgspec.json.format(msgspec.json.encode(card)).decode(),
+            }
+            for file, text in texts.items():
+                (fresh / file).write_text(text, encoding="utf-8")
+            return [fresh / file for file in texts]
+
+        # What an earlier run left could be trained on by now.
+        released(self.out, write, self._gate, finish, stale=[f"{side}.jsonl" for side in SIDES])
         return Built({side: self.out / f"{side}.jsonl" for side in sides}, made[0])
 
     def _write_sides(self, folder: Path, parts: Sequence[Path]) -> dict[str, Side]:
@@ -344,7 +351,7 @@ class _Plan:
         """When someone said something is not told of who is not told."""
         return msgspec.structs.replace(one, time="") if self._gate and one.time else one
 
-    def _card(self, sides: dict[str, Side], funnel: Funnel, name: str) -> Card:
+    def _card(self, sides: dict[str, Side], funnel: Funnel, name: str, report: Report | None) -> Card:
         reports = msgspec.json.decode(self._reports.read_bytes(), type=tuple[ReadReport, ...])
         steps = tuple(
             msgspec.structs.replace(
@@ -375,7 +382,7 @@ class _Plan:
             base=self.recipe.base,
             max_tokens=self.recipe.max_tokens,
             anonymized=self._gate is not None,
-            gate=_looked_for(self._gate, sides) if self._gate else "",
+            gate=report.to_markdown() if report else "",
             teachers=self._bill(sides),
         )
 
@@ -417,17 +424,3 @@ class _Plan:
 
         text = recipes.to_toml(shown(msgspec.to_builtins(self.recipe)))
         return f"# toolfinch data build recipe.toml --out FOLDER\n{text}"
-
-
-def _looked_for(gate: Gate, sides: Mapping[str, Side]) -> str:
-    """What the card says of the gate. It is written before the gate is asked; if it does not pass, it is not kept."""
-    blind = Counter(one.kind for one in gate.spellings.blind)
-    looked = Report(
-        files=len(sides),
-        rows=sum(side.conversations for side in sides.values()),
-        size=sum(side.size for side in sides.values()),
-        known=gate.known,
-        spellings=gate.spellings.size,
-        blind=dict(blind),
-    )
-    return looked.to_markdown()

@@ -24,7 +24,7 @@ from toolfinch.data.anonymize.decoded import BREAK, Text, decoded_bytes
 from toolfinch.data.anonymize.entity import Entity, merge
 from toolfinch.data.anonymize.forms import PUBLIC
 from toolfinch.data.anonymize.known import Known
-from toolfinch.data.anonymize.layers import layers
+from toolfinch.data.anonymize.layers import layers, may_be_encoded
 from toolfinch.data.anonymize.ner import Names
 from toolfinch.data.anonymize.persona import Pseudonyms
 from toolfinch.data.anonymize.replace import Replacer
@@ -70,18 +70,9 @@ def _decided(
 
 def look(one: Conversation, names: Names | None = None) -> Fact:
     """What a conversation tells of people and the like: by its fields and by the form of what is in it."""
-    said: dict[str, None] = {}
-    repeated: dict[str, None] = {
-        message.content: None for message in one.messages if message.role == "system"
-    }
-
-    def of(key: str, text: str) -> str:
-        if text and text not in repeated:
-            said[text] = None
-        return text
-
-    walk.mapped(one, of, {})
-    texts = [*said]
+    repeated = dict.fromkeys(message.content for message in one.messages if message.role == "system")
+    said = dict.fromkeys(text for _, text in walk.texts(one, {}))
+    texts = [text for text in said if text and text not in repeated]
     found = {
         *_detected(tuple(texts), _written(one)),
         *(told for text in repeated for told in _in_repeated(text)),
@@ -133,8 +124,10 @@ def _in_tools(raw: bytes) -> frozenset[tuple[str, str]]:
 def _detected(texts: Sequence[str], written: str) -> set[tuple[str, str]]:
     """(kind, text) of what is told by its form, in texts and in what they say decoded."""
     every = list(texts)
-    every += (layer.text for text in texts for layer in layers(text))
-    every += (said.text for _, said in decoded_bytes(Text(BREAK.join(texts))) if not said.partial)
+    whole = BREAK.join(texts)
+    if may_be_encoded(whole):
+        every += (layer.text for text in texts for layer in layers(text))
+    every += (said.text for _, said in decoded_bytes(Text(whole)) if not said.partial)
     joined = "\n".join(every)
     found: set[tuple[str, str]] = set()
     for secret in (*detect.secrets(joined), *detect.secrets(written)):
@@ -197,15 +190,10 @@ class Anonymizer:
 
     def __call__(self, one: Conversation) -> Conversation | Changed:
         tools = self._tools(one.tools)
+        found = list(dict.fromkeys(walk.texts(one, tools.shapes)))
         values: dict[tuple[str, str], str] = {}
-
-        def collect(key: str, text: str) -> str:
-            values[key, text] = text
-            return text
-
-        walk.mapped(one, collect, tools.shapes)
         did: Counter[str] = Counter()
-        for value, replaced in zip(values, self.replacer.many([*values]), strict=True):
+        for value, replaced in zip(found, self.replacer.many(found), strict=True):
             values[value] = replaced.text
             for kind, count in replaced.did:
                 did[f"{kind} replaced"] += count

@@ -15,6 +15,7 @@ import re
 import urllib.parse
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,34 +115,51 @@ def decoded_bytes(one: Text) -> Iterator[tuple[int, Text]]:
     if len(text) >= 8:
         codes = text.encode("latin-1", "replace")
         for begin, end in _base64_at(codes):
-            yield from _texts(one, begin, "base64", _from_base64(text[begin:end]))
-        for begin, end in _hex_at(codes):
-            yield from _texts(one, begin, "hex", bytes.fromhex(text[begin:end]))
-        for begin in _spaced_hex_at(codes):
-            if match := _SPACED_HEX.match(text, begin):
-                yield from _texts(one, begin, "hex", bytes.fromhex(re.sub(r"[:,]", " ", match[0])))
+            yield from _said(one, begin, "base64", text[begin:end])
+        shape = codes.translate(_HEX_SHAPE)
+        if _IN_HEX in shape:
+            for begin, end in _hex_at(codes):
+                yield from _said(one, begin, "hex", text[begin:end])
+        if _IN_SPACED_HEX in shape:
+            for begin in _spaced_hex_at(codes):
+                if match := _SPACED_HEX.match(text, begin):
+                    yield from _said(one, begin, "hex", re.sub(r"[:,]", " ", match[0]))
     if "//" in text or "/v" in text:
         for marked in _UTF16.finditer(text):
-            yield from _texts(one, marked.start(), "base64", _from_base64(marked[0]))
+            yield from _said(one, marked.start(), "base64", marked[0])
     if "=" in text:
         for padded in _PADDED.finditer(text):
-            yield from _texts(one, padded.start(), "base64", _from_base64(padded[0].rstrip("=")))
+            yield from _said(one, padded.start(), "base64", padded[0].rstrip("="))
 
 
-def _texts(one: Text, begin: int, name: str, raw: bytes) -> Iterator[tuple[int, Text]]:
+_WORD = 40
+"""Characters of a run up to which what it says is remembered: long words, which look encoded and come again."""
+
+
+def _said(one: Text, begin: int, name: str, run: str) -> Iterator[tuple[int, Text]]:
     """What of decoded bytes is text."""
-    how = (*one.how, name)
+    for said in _read_once(name, run) if len(run) <= _WORD else _read(name, run):
+        yield begin, Text(said.text, (*one.how, *said.how), said.partial or one.partial)
+
+
+def _read(name: str, run: str) -> Iterator[Text]:
+    raw = _from_base64(run) if name == "base64" else bytes.fromhex(run)
     if _is_text(raw):
-        yield begin, Text(raw.decode(), how, one.partial)
+        yield Text(raw.decode(), (name,))
         return
     if raw[:2] == b"\x1f\x8b" or raw[:2] in (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"):
-        yield begin, Text(_text(_unzipped(raw)), (*how, "zip"), one.partial)
+        yield Text(_text(_unzipped(raw)), (name, "zip"))
     if raw.count(0) * 4 > len(raw) or raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         for codec in ("utf-16-le", "utf-16-be"):
-            yield begin, Text(raw.decode(codec, "replace"), (*how, codec), True)
+            yield Text(raw.decode(codec, "replace"), (name, codec), partial=True)
     parts = [match[0].decode("utf-8", "replace") for match in _READABLE.finditer(raw)]
     if parts:
-        yield begin, Text(BREAK.join(parts), how, True)
+        yield Text(BREAK.join(parts), (name,), partial=True)
+
+
+@lru_cache(1 << 14)
+def _read_once(name: str, run: str) -> tuple[Text, ...]:
+    return tuple(_read(name, run))
 
 
 # --- text in text
@@ -264,22 +282,45 @@ def _class(of: dict[int, int], test: Callable[[int], bool]) -> bytes:
     return bytes(int(char in of and test(of[char])) for char in range(256))
 
 
-_ANY = _class(_SIX, lambda v: True)
-_FIRST = _class(
-    _SIX, lambda v: v < 32 and (v >= 8 or v == 0)
-)  # of ASCII: what is printed, or 0, as in UTF-16
-_SECOND = _class(_SIX, lambda v: v & 15 < 8 and (v & 15 >= 2 or v & 15 == 0))
-_THIRD = _class(_SIX, lambda v: v & 3 < 2)
-_LEADS = (
-    _class(_SIX, lambda v: v >= 48),
-    _class(_SIX, lambda v: v & 15 >= 12),
-    _class(_SIX, lambda v: v & 3 == 3),
-)
-_GOES_ON = (
-    _class(_SIX, lambda v: 32 <= v < 48),
-    _class(_SIX, lambda v: 8 <= v & 15 < 12),
-    _class(_SIX, lambda v: v & 3 == 2),
-)
+_QUAD, _SHOWN, _UTF8, _BEFORE, _BEHIND = 1, 2, 4, 8 | 16, 32 | 64
+"""Bits of what is told of four characters of base64: that they are four; that they are three bytes of ASCII; that
+they may be three of UTF-8, which the bytes by themselves say, and the first two, and the last two."""
+
+
+def _roles() -> Iterator[bytes]:
+    """Tables of bits by character: of the first, the second, the third and the fourth of four. A bit of the four is
+    one that they all have; of `_BEFORE` and `_BEHIND` two neighbours have to share one."""
+    ascii_: tuple[Callable[[int], bool], ...] = (
+        lambda v: v < 32 and (v >= 8 or v == 0),  # of ASCII: what is printed, or 0, as in UTF-16
+        lambda v: v & 15 < 8 and (v & 15 >= 2 or v & 15 == 0),
+        lambda v: v & 3 < 2,
+    )
+    leads: tuple[Callable[[int], bool], ...] = (
+        lambda v: v >= 48,
+        lambda v: v & 15 >= 12,
+        lambda v: v & 3 == 3,
+    )
+    goes_on: tuple[Callable[[int], bool], ...] = (
+        lambda v: 32 <= v < 48,
+        lambda v: 8 <= v & 15 < 12,
+        lambda v: v & 3 == 2,
+    )
+    for place in range(3):
+        table = bytearray(256)
+        for char, value in _SIX.items():
+            is_ascii, lead, on = ascii_[place](value), leads[place](value), goes_on[place](value)
+            bits = _QUAD | _SHOWN * is_ascii | _UTF8 * (place > 0 or is_ascii or lead or on)
+            # Neither ASCII that goes on, nor a lead that does not.
+            if place:
+                bits |= (16 if on else 8) if place == 1 else (64 if on else 32)
+            if place < 2:
+                bits |= (8 if place == 0 else 32) * (not lead) | (16 if place == 0 else 64) * (not is_ascii)
+            table[char] = bits
+        yield bytes(table)
+    yield bytes(_QUAD | _SHOWN | _UTF8 if char in _SIX else 0 for char in range(256))
+
+
+_ROLES = tuple(_roles())
 _HEX = _class(_FOUR, lambda v: True)
 _HEX_ASCII = _class(_FOUR, lambda v: 2 <= v < 8)
 _HEX_GOES_ON = _class(_FOUR, lambda v: 8 <= v < 12)
@@ -288,6 +329,10 @@ _SEPARATES = bytes(int(char in b" :,") for char in range(256))
 
 
 _SPACED_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ :,]){3,}[0-9A-Fa-f]{2}")
+_HEX_SHAPE = bytes(32 if char in b" :," else 120 if char in _FOUR else 46 for char in range(256))
+_IN_HEX, _IN_SPACED_HEX = b"xxxxxxxx", b"xx xx xx "
+"""What a text has, translated by `_HEX_SHAPE`, where `_hex_at` and `_spaced_hex_at` find something: quickly looked
+for, and rare."""
 
 
 def _mask(codes: bytes, table: bytes) -> NDArray[np.bool_]:
@@ -295,25 +340,22 @@ def _mask(codes: bytes, table: bytes) -> NDArray[np.bool_]:
 
 
 def _base64_at(codes: bytes) -> list[tuple[int, int]]:
-    inside = _mask(codes, _ANY)
-    first, second, third = _mask(codes, _FIRST), _mask(codes, _SECOND), _mask(codes, _THIRD)
-    quad = inside[:-3] & inside[1:-2] & inside[2:-1] & inside[3:]
-    shown = quad & first[:-3] & second[1:-2] & third[2:-1]
-    hits = np.zeros(len(quad), dtype=np.bool_)
+    one, two, three, four = (np.frombuffer(codes.translate(table), dtype=np.uint8) for table in _ROLES)
+    first, second, third = one[:-3], two[1:-2], three[2:-1]
+    start, rest = first & second, second & third
+    whole = start & third & four[3:]
+    shown = (whole & _SHOWN) != 0
+    utf8 = ((whole & _UTF8) != 0) & ((start & _BEFORE) != 0) & ((rest & _BEHIND) != 0)
+    inside = four != 0
+    hits = np.zeros(len(whole), dtype=np.bool_)
     hits[:-4] = shown[:-4] & shown[4:]
-    goes_on = [_mask(codes, table) for table in _GOES_ON]
-    leads = [_mask(codes, table) for table in _LEADS]
-    utf8 = (
-        quad & (first | goes_on[0] | leads[0])[:-3]
-    )  # and neither ASCII that goes on, nor a lead that does not
-    utf8 &= ~((first[:-3] & goes_on[1][1:-2]) | (leads[0][:-3] & ~goes_on[1][1:-2]))
-    utf8 &= ~((second[1:-2] & goes_on[2][2:-1]) | (leads[1][1:-2] & ~goes_on[2][2:-1]))
-    two = utf8[:-4] & utf8[4:]
-    begins = np.append(True, ~inside[: len(two) - 1]) & two
+    pair = utf8[:-4] & utf8[4:]
+    begins = pair.copy()
+    begins[1:] &= ~inside[: len(pair) - 1]
     hits[:-4] |= begins & (shown[:-4] | shown[4:])
     if len(codes) >= 16:
         hits[:-8] |= begins[:-4] & utf8[8:]
-        hits[:-12] |= two[:-8] & two[8:]
+        hits[:-12] |= pair[:-8] & pair[8:]
     return [(begin, end - ((end - begin) % 4 == 1)) for begin, end in _runs(np.flatnonzero(hits), inside, 4)]
 
 

@@ -21,7 +21,7 @@ from toolfinch.errors import DataError
 Kind = Literal["person", "organisation", "project"]
 
 
-class Entity(msgspec.Struct, frozen=True, order=True):
+class Entity(msgspec.Struct, frozen=True, order=True, gc=False):
     """One of them. All fields are sorted and without repetitions when it comes from `merge`."""
 
     kind: Kind

@@ -7,7 +7,9 @@ real names in them has to change the tools. Pseudonyms are made of what standard
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from toolfinch.data.anonymize.fold import bare
@@ -19,6 +21,42 @@ from toolfinch.data.anonymize.known import Known
 def stands_in_schema(path: str) -> bool:
     """Whether names of tools and values of enums may stand there: in tools, in calls, in what is said of calls."""
     return path.startswith(("tools[", "marks.")) or ".tool_calls[" in path or path.endswith("].name")
+
+
+def opened(path: str, key: str, text: str, words: frozenset[str]) -> Iterator[tuple[str, str, str]]:
+    """A text of a row, with its path and key, as it is to be searched. Arguments of calls are texts that are JSON: what
+    of schemas is a value there comes by itself, and they without it. Those that repeat a key stay whole."""
+    inside: list[str] = []
+    if words and ".tool_calls[" in path and path.endswith(".function.arguments"):
+        try:
+            value = json.loads(text, object_pairs_hook=_each_once)
+        except (ValueError, RecursionError):
+            value = None
+        text = (
+            json.dumps(rest, ensure_ascii=False)
+            if (rest := _without(value, words, inside)) != value
+            else text
+        )
+    yield path, key, text
+    yield from ((f"{path}.*", "", word) for word in inside)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key comes again")
+    return value
+
+
+def _without(value: Any, words: frozenset[str], inside: list[str]) -> Any:
+    """The value with nothing in place of words of schemas, which are added to `inside`. Keys stay: they may say that
+    what they are the keys of names someone."""
+    if isinstance(value, str) and value in words:
+        inside.append(value)
+        return ""
+    if isinstance(value, dict):
+        return {name: _without(inner, words, inside) for name, inner in value.items()}
+    return [_without(inner, words, inside) for inner in value] if isinstance(value, list) else value
 
 
 def schema_words(value: Any) -> frozenset[str]:

@@ -40,7 +40,7 @@ GAP = r"[\x00-\x1e\x20-/:-@\[-`{-\x7f]+"
 """What separates, in a folded text."""
 
 
-class Alias(msgspec.Struct, frozen=True):
+class Alias(msgspec.Struct, frozen=True, gc=False):
     """One way to write a token."""
 
     key: str
@@ -71,7 +71,7 @@ def aliases(known: Known) -> tuple[Alias, ...]:
 def _word(text: str, form: str) -> Alias | None:
     """One word that may stand alone."""
     key = bare(text)
-    parts = _parts(text)
+    parts = alnum_runs(text)
     if len(parts) > 1:
         return _name(parts, form)
     if len(key) < 2 or never_alone(key):
@@ -86,7 +86,7 @@ def _word(text: str, form: str) -> Alias | None:
 def _name(parts: Iterable[str], form: str, *, turned: bool = False) -> Alias | None:
     """Words one after the other, whatever is between. `turned` names end with a word that may begin what follows
     (`Lewis will be`), so one common word is enough to ask for capitals."""
-    keys = [key for part in parts for key in _parts(part)]
+    keys = [key for part in parts for key in alnum_runs(part)]
     key = "".join(keys)
     if len(keys) < 2:
         return _word(key, form)
@@ -100,7 +100,7 @@ def _code(text: str, form: str, shortest: int) -> Alias | None:
     key = bare(text)
     if len(key) < shortest or (key.isdigit() and len(key) < 5):
         return None
-    return Alias(key, form, "number" if key.isdigit() else "code", cuts=_cuts(_parts(text)))
+    return Alias(key, form, "number" if key.isdigit() else "code", cuts=_cuts(alnum_runs(text)))
 
 
 def _groups(parts: Iterable[str], form: str) -> Alias:
@@ -112,31 +112,31 @@ def _cuts(keys: list[str]) -> tuple[int, ...]:
     return tuple(accumulate(len(key) for key in keys[:-1]))
 
 
-def _parts(text: str) -> list[str]:
+def alnum_runs(text: str) -> list[str]:
     """Runs of letters and digits."""
     return [part for part in re.split(GAP, normal(text)) if part]
 
 
 # --- kinds
 
-_TITLES = frozenset(
+TITLES = frozenset(
     "mr mrs ms miss mx dr prof sir madam herr frau mme mlle sr sra srta dhr mevr jr ii iii iv phd md esq ing dipl "
     "bsc msc mba rev hon capt sgt lt col".split()
 )
-_PARTICLES = frozenset(
+PARTICLES = frozenset(
     "van von de der den del della di da dos das du la le el al bin ibn ter ten zu af av st o mc mac".split()
 )
 
 
 def _person(text: str) -> Iterator[Alias | None]:
-    words = [word for word in _named(text) if bare(word) and bare(word) not in _TITLES]
+    words = [word for word in ordered_name(text) if bare(word) and bare(word) not in TITLES]
     if not words:
         return
     if len(words) == 1:
         yield _word(words[0], "name")
         return
     cut = len(words) - 1
-    while cut > 1 and bare(words[cut - 1]) in _PARTICLES:
+    while cut > 1 and bare(words[cut - 1]) in PARTICLES:
         cut -= 1
     given, middle, family = words[0], words[1:cut], words[cut:]
     yield _name(words, "full name")
@@ -154,10 +154,10 @@ def _person(text: str) -> Iterator[Alias | None]:
     yield from _initials(bare(given), bare("".join(family)))
 
 
-def _named(text: str) -> list[str]:
+def ordered_name(text: str) -> list[str]:
     """The words of a name in the order given, family."""
     before, comma, behind = text.partition(",")
-    if comma and any(bare(word) not in _TITLES for word in behind.replace(".", " ").split()):
+    if comma and any(bare(word) not in TITLES for word in behind.replace(".", " ").split()):
         text = f"{behind} {before}"
     return text.replace(",", " ").replace(".", " ").split()
 
@@ -187,7 +187,7 @@ def _initials(given: str, family: str) -> Iterator[Alias | None]:
             yield Alias(key, "initial", "word")
 
 
-_GENERIC = frozenset(
+GENERIC = frozenset(
     "info support admin administrator sales hello contact noreply donotreply reply office mail email team help "
     "helpdesk billing accounts accounting service customer customers customerservice press media marketing webmaster "
     "postmaster root user users test demo jobs careers hr legal privacy security abuse newsletter orders order "
@@ -208,9 +208,9 @@ def _email(text: str) -> Iterator[Alias | None]:
     if plain != local:
         yield _code(f"{plain}@{domain}", "e-mail", 5)
     key = bare(plain)
-    if key in _GENERIC or len(key) < 4 or is_common(key):
+    if key in GENERIC or len(key) < 4 or is_common(key):
         return
-    yield _name(_parts(plain), "local part") if len(_parts(plain)) > 1 else _word(plain, "local part")
+    yield _name(alnum_runs(plain), "local part") if len(alnum_runs(plain)) > 1 else _word(plain, "local part")
 
 
 @functools.cache
@@ -257,7 +257,7 @@ def _handle(text: str) -> Iterator[Alias | None]:
     key = bare(plain)
     if len(key) < 2:
         return
-    parts = _parts(plain)
+    parts = alnum_runs(plain)
     if len(parts) > 1:
         yield _name(parts, "handle")
     elif key.isalpha() and (len(key) <= 3 or is_common(key)):
@@ -266,7 +266,7 @@ def _handle(text: str) -> Iterator[Alias | None]:
         yield _word(key, "handle")
 
 
-_LEGAL = frozenset(
+LEGAL = frozenset(
     "inc incorporated ltd limited llc llp lp corp corporation co company plc gmbh ag kg kgaa ug se sa sas sarl srl "
     "spa bv nv oy ab as aps kft zrt nyrt rt bt doo sro pty pte pvt intl holding holdings group the".split()
 )
@@ -276,7 +276,7 @@ def _organisation(text: str) -> Iterator[Alias | None]:
     words = text.replace(".", "").replace(",", " ").split()
     yield _name(words, "name")
     short = list(words)
-    while short and bare(short[-1]) in _LEGAL:
+    while short and bare(short[-1]) in LEGAL:
         short.pop()
     while len(short) > 1 and bare(short[0]) == "the":
         short.pop(0)
@@ -285,7 +285,7 @@ def _organisation(text: str) -> Iterator[Alias | None]:
 
 
 def _id(text: str) -> Iterator[Alias | None]:
-    parts = _parts(text)
+    parts = alnum_runs(text)
     if parts and all(part.isalpha() for part in parts):  # `blue-falcon`
         yield _name(parts, "id")
     else:
@@ -312,7 +312,7 @@ def _url(text: str) -> Iterator[Alias | None]:
         yield from (
             _ip(host)
             if re.fullmatch(r"[\d.]+|\[?[\da-f:]+:[\da-f:]*\]?", host)
-            else [_name(_parts(host), "host")]
+            else [_name(alnum_runs(host), "host")]
         )
 
 
@@ -367,7 +367,7 @@ def _number(text: str) -> Iterator[Alias | None]:
 
 
 def _other(text: str) -> Iterator[Alias | None]:
-    yield _name(_parts(text), "as it is")
+    yield _name(alnum_runs(text), "as it is")
 
 
 _FORMS = {

@@ -28,7 +28,7 @@ from toolfinch.data.anonymize.decoded import (
     strings,
 )
 from toolfinch.data.anonymize.detect import secrets
-from toolfinch.data.anonymize.exempt import EXAMPLE, is_ours, schema_words, stands_in_schema
+from toolfinch.data.anonymize.exempt import EXAMPLE, is_ours, opened, schema_words, stands_in_schema
 from toolfinch.data.anonymize.files import Line, batches
 from toolfinch.data.anonymize.fold import bare
 from toolfinch.data.anonymize.known import Known, marked
@@ -98,6 +98,7 @@ class Gate:
             known=self.known,
             spellings=self.spellings.size,
             blind=dict(sorted(Counter(one.kind for one in self.spellings.blind).items())),
+            allowed=dict(sorted(Counter(one.kind for one in self.spellings.allowed).items())),
             survivors=tuple(one for one in found if not one.in_schema),
             let_through=dict(sorted(let_through.items())),
         )
@@ -216,9 +217,10 @@ class Gate:
         found: dict[Survivor, None] = {}
         at: dict[str, str] = {}
         done: dict[tuple[str, str], list[Survivor]] = {}
-        for path, key, text in (*strings(value, known=KEYS), *written):
-            path = path.lstrip(".")
+        every = [(path.lstrip("."), key, text) for path, key, text in (*strings(value, known=KEYS), *written)]
+        for path, _, text in every:
             at.setdefault(text, path)
+        for path, key, text in (inner for one in every for inner in opened(*one, words)):
             if (text, key) not in done:
                 done[text, key] = list(self._in_text(text, key))
             for one in done[text, key]:

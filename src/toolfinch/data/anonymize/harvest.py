@@ -83,11 +83,11 @@ def in_value(value: Any, into: list[Entity], depth: int = DEEPEST) -> None:
         if told:
             _in_object(value, told, into)
         for inner in value.values():
-            if isinstance(inner, dict | list | str):
+            if isinstance(inner, dict | list) or (isinstance(inner, str) and inner[:1] in _MAY_BEGIN):
                 in_value(inner, into, depth)
     elif isinstance(value, list | tuple):
         for inner in value:
-            if isinstance(inner, dict | list | str):
+            if isinstance(inner, dict | list) or (isinstance(inner, str) and inner[:1] in _MAY_BEGIN):
                 in_value(inner, into, depth)
 
 
@@ -103,6 +103,8 @@ def _decoded(text: str) -> Any:
 
 
 _BEGINS = ("{", "[", '"')
+_MAY_BEGIN = frozenset((*_BEGINS, " ", "\t", "\n", "\r"))
+"""The same, and what JSON takes for white space."""
 
 
 @lru_cache(1 << 16)

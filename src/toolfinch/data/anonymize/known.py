@@ -29,7 +29,7 @@ KINDS = (
 """Those that `forms` has rules for; any other is looked for as it is written, whatever separates its words."""
 
 
-class Known(msgspec.Struct, frozen=True, order=True):
+class Known(msgspec.Struct, frozen=True, order=True, gc=False):
     """One real token."""
 
     text: str

@@ -65,11 +65,11 @@ def layers(text: str) -> list[Layer]:
     What is no UTF-8 where that is meant is read as Latin-1, too.
     """
     every: list[Layer] = []
-    waiting: list[tuple[str, Layer | None]] = [(text, None)] if _may_be_encoded(text) else []
+    waiting: list[tuple[str, Layer | None]] = [(text, None)] if may_be_encoded(text) else []
     for _ in range(DEEPEST + 1 if waiting else 0):
         found: list[Layer] = []
         for above, under in waiting:
-            if not _may_be_encoded(above):
+            if not may_be_encoded(above):
                 continue
             layer = _decoded(above, under, "utf-8")
             if layer is not None:
@@ -85,7 +85,8 @@ def layers(text: str) -> list[Layer]:
     return every
 
 
-def _may_be_encoded(text: str) -> bool:
+def may_be_encoded(text: str) -> bool:
+    """Whether it has the sign of an encoding; that of several texts, if one of them has."""
     return (
         "\\" in text
         or "%" in text

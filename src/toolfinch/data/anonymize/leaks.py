@@ -49,6 +49,8 @@ class Report(msgspec.Struct, frozen=True):
     """Ways of writing them."""
     blind: dict[str, int]
     """Tokens that are too short or too common to be looked for, by kind."""
+    allowed: dict[str, int] = {}
+    """Tokens that the allow-list lets stay in whole or in one of their spellings, by kind."""
     survivors: tuple[Survivor, ...] = ()
     """In order of file and row; without those in a schema."""
     let_through: dict[str, int] = {}
@@ -79,6 +81,8 @@ class Report(msgspec.Struct, frozen=True):
         ]
         if self.blind:
             lines += ["", f"Too short or too common to be looked for: {_counts(self.blind)}."]
+        if self.allowed:
+            lines += ["", f"Let stay, as the allow-list says: {_counts(self.allowed)}."]
         if self.let_through:
             lines += ["", f"Left alone as names of tools and values of enums: {_counts(self.let_through)}."]
         if self.survivors:

@@ -20,13 +20,27 @@ class Keyed(Protocol):
     def __call__(self, value: str, probe: int = 0) -> int: ...
 
 
+_STORIES = re.compile(r"\d*55501\d\d")
+"""Numbers that are kept for stories, with whatever is dialled before them."""
+
+
+def is_for_stories(line: str) -> bool:
+    """Whether a number, digits alone, is nobody's already."""
+    return _STORIES.fullmatch(line) is not None
+
+
 def phone(line: str, size: int, real: set[str], number: Keyed) -> str:
-    """The national part of a number, of `size` digits: it ends with 55501 and two digits. `real` are no fakes."""
+    """The national part of a number, of `size` digits, or as many as it ends with: it ends with 55501 and two digits.
+    `real` are no fakes. One that is for stories itself becomes another of the same hundred, as a schema may ask for
+    those: none is a real one, there may be no room for two sets of them, and no two become the same."""
+    if is_for_stories(line):
+        return f"{line[:-2]}{(int(line[-2:]) + 1 + number(line[:-2]) % 99) % 100:02d}"
     for probe in range(10_000):
         drawn = number(line, probe)
         digits = f"{drawn % 10**16:016d}"
         if size < 7 or probe > 2000:  # too short to be told from others
-            fake = digits[:size]
+            keeps = size >= 7 and line[-7:-4] == "555"
+            fake = f"{digits[: size - 7]}555{digits[-4:]}" if keeps else digits[:size]
         else:
             lead = digits[: size - 7]
             lead = str(2 + drawn % 7) + lead[1:] if lead else ""

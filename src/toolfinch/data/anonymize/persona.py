@@ -70,7 +70,7 @@ class Pseudonyms:
                 shortest, line = min(map(len, keys), default=0), same_phone(one.text)
                 lines[line] = min(shortest, lines.get(line, shortest))
                 real.update(keys)
-        for line, size in sorted(lines.items()):
+        for line, size in sorted(lines.items(), key=lambda one: (not numbers.is_for_stories(one[0]), one)):
             self._phones[line] = numbers.phone(line, size, real, self._keyed("phone"))
             real.add(self._phones[line])
 
@@ -149,7 +149,7 @@ class Pseudonyms:
         return self.words.fake(word)
 
     def _initial(self, name: str, letter: str) -> str:
-        parts = [part for word in name_words(name) for part in forms._parts(word)]
+        parts = [part for word in name_words(name) for part in forms.alnum_runs(word)]
         longer = next((part for part in parts if len(part) > 1 and part.startswith(letter)), letter)
         return self.words.fake(longer)[:1]
 
@@ -178,7 +178,7 @@ class Pseudonyms:
             return self._of_name(known, alias)
         for real, fake in _ways(known, whole):
             for text in (real, spelled_out(real)):
-                runs, fakes = forms._parts(text), forms._parts(fake)
+                runs, fakes = forms.alnum_runs(text), forms.alnum_runs(fake)
                 if "".join(runs) == alias.key and len(runs) == len(fakes):
                     return tuple(zip(map(len, runs), fakes, strict=True))
         if alias.key == bare(known.text):  # written in groups, as cards are

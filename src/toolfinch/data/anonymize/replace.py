@@ -9,26 +9,31 @@ as it is, byte for byte. Base64 and hexadecimal are decoded, replaced and encode
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from itertools import accumulate
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache, partial
+from itertools import accumulate, groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from toolfinch.data.anonymize.decoded import BREAK, DEEPEST
 from toolfinch.data.anonymize.fold import bare, normal
 from toolfinch.data.anonymize.gate import LEAST_PARTIAL
-from toolfinch.data.anonymize.layers import Layer, layers
+from toolfinch.data.anonymize.layers import Layer, layers, may_be_encoded
 from toolfinch.data.anonymize.persona import Pseudonyms
 from toolfinch.data.anonymize.runs import Run, again, runs
-from toolfinch.data.anonymize.spellings import Found, Spellings
+from toolfinch.data.anonymize.spellings import Candidate, Seen, Spellings
 from toolfinch.data.anonymize.words import Parts
 
 KEPT = 1 << 16
 """Texts that are remembered with what they become; a log repeats many."""
-_RANK = ("secret", "e-mail", "handle", "phone", "card number", "IBAN", "IP address", "URL", "id")
-"""Of two tokens that are written the same in the same place, the one that is replaced; then others, by name."""
+_KINDS = ("secret", "e-mail", "handle", "phone", "card number", "IBAN", "IP address", "URL", "id")
+_RANK = {kind: rank for rank, kind in enumerate(_KINDS)} | {"secret": -1}
+"""Of two tokens that are written the same in the same place, the one that is replaced; then others, by their fakes."""
+_DECODED, _IN_BYTES = 100, 200
+"""Added to the rank of what is found in a layer, and in base64 and the like."""
 
 
 class Replaced(NamedTuple):
@@ -39,25 +44,52 @@ class Replaced(NamedTuple):
     """How many tokens of each kind were replaced."""
 
 
-class Part(NamedTuple):
-    """A text that a value stands for, as it is searched."""
+class Together:
+    """Texts that are searched as one: values, what they are the values of, and what they say decoded."""
 
-    place: int
-    """Of the value, among those that are searched together."""
-    layer: Layer | None
-    text: str
-    value: str
-    """Its text as it is written."""
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self.places: list[int] = []
+        """Of each text, which value it is or is decoded of; -1 for one in which nothing is to be replaced."""
+        self.layers: list[Layer | None] = []
+
+    def add(self, text: str, place: int, layer: Layer | None = None) -> None:
+        self._texts.append(text)
+        self.places.append(place)
+        self.layers.append(layer)
+
+    @cached_property
+    def text(self) -> str:
+        return BREAK.join(self._texts)
+
+    @cached_property
+    def begins(self) -> list[int]:
+        """Where in `text` each of them begins."""
+        return [0, *accumulate(len(text) + 1 for text in self._texts)]
+
+
+Put = tuple[str, tuple[tuple[str, int], ...]]
+"""What comes in a stretch's place, and what it counts as in `Replaced.did`."""
 
 
 class Cut(NamedTuple):
-    """A stretch of a text, and what comes in its place."""
+    """A stretch of a text that may have to be replaced. Secrets come first, then the longest: their order is that of
+    the first four fields."""
 
-    begin: int
-    end: int
-    text: str
-    did: tuple[tuple[str, int], ...]
+    no_secret: bool
+    minus_size: int
     rank: int
+    begin: int
+    put: Callable[[], Put | None]
+    """What comes in its place, or that it is nobody's after all. Asked of those alone that are in no other's."""
+
+
+_order = itemgetter(0, 1, 2, 3)
+
+
+def _cut(stretch: tuple[int, int], rank: int, put: Callable[[], Put | None]) -> Cut:
+    begin, end = stretch
+    return Cut(rank >= 0, begin - end, rank, begin, put)
 
 
 class Replacer:
@@ -91,22 +123,28 @@ class Replacer:
         self, values: Sequence[tuple[str, str]], depth: int, least: int = 0, passes: int = 3
     ) -> list[Replaced]:
         """`least`: letters and digits of an alias, below which it says nothing here."""
-        plain: list[Part] = []
-        other: list[Part] = []
+        plain, other = Together(), Together()
+        encoded = may_be_encoded(BREAK.join([text for _, text in values]))
         for place, (key, text) in enumerate(values):
-            parts = plain if text.isascii() and key.isascii() else other
+            texts = plain if text.isascii() and key.isascii() else other
             if key:
-                parts.append(Part(-1, None, key, key))
-            parts.append(Part(place, None, text, text))
-            for layer in layers(text):
-                (plain if layer.text.isascii() else other).append(Part(place, layer, layer.text, text))
-        cuts: dict[int, list[Cut]] = {}
-        for place, cut in (*self._secret_cuts([*plain, *other]), *self._cuts(plain, other, depth, least)):
-            cuts.setdefault(place, []).append(cut)
+                texts.add(key, -1)
+            texts.add(text, place)
+            for layer in layers(text) if encoded else ():
+                (plain if layer.text.isascii() else other).add(layer.text, place, layer)
+        cuts: dict[int, list[Cut]] = defaultdict(list)
+        found: list[tuple[int, tuple[int, int], Run]] = []
+        for texts in (plain, other):
+            if texts.places:
+                self._add_secrets(texts, cuts)
+                self._add_found(texts, values, least, cuts)
+                found += _runs(texts) if depth else ()
+        if found:
+            self._add_encoded(found, depth, least, cuts)
         made = [Replaced(text) for _, text in values]
         rest: list[int] = []
-        for place, found in cuts.items():
-            made[place], partly = _made(made[place].text, found)
+        for place, stretches in cuts.items():
+            made[place], partly = _made(made[place].text, stretches)
             if partly and passes:
                 rest.append(place)
         if rest:
@@ -116,96 +154,127 @@ class Replacer:
                 made[place] = Replaced(one.text, tuple(sorted(did.items())))
         return made
 
-    def _secret_cuts(self, parts: Sequence[Part]) -> Iterator[tuple[int, Cut]]:
+    def _add_secrets(self, texts: Together, cuts: dict[int, list[Cut]]) -> None:
         """Secrets of several lines or words, as they were written: no rule of spelling takes a line's end for a gap."""
         for secret in self._secrets:
-            for part in parts:
-                begin = part.text.find(secret) if part.place >= 0 else -1
-                while begin >= 0:
-                    end = begin + len(secret)
-                    cut = Cut(
-                        *_origin(part, begin, end), self.pseudonyms.secret(secret), (("secret", 1),), -1
-                    )
-                    yield part.place, cut
-                    begin = part.text.find(secret, end)
+            put = partial(_given, (self.pseudonyms.secret(secret), (("secret", 1),)))
+            begin = texts.text.find(secret)
+            while begin >= 0:
+                end = begin + len(secret)
+                at = bisect_right(texts.begins, begin) - 1
+                if texts.places[at] >= 0:
+                    first = texts.begins[at]
+                    stretch = _origin(texts.layers[at], begin - first, end - first)
+                    cuts[texts.places[at]].append(_cut(stretch, _RANK["secret"], put))
+                begin = texts.text.find(secret, end)
 
-    def _cuts(
-        self, plain: Sequence[Part], other: Sequence[Part], depth: int, least: int
-    ) -> Iterator[tuple[int, Cut]]:
-        """What is to be replaced in each value; stretches may overlap."""
-        encoded: list[tuple[Part, int, Run]] = []
-        for parts in (plain, other):
-            if not parts:
+    def _add_found(
+        self, texts: Together, values: Sequence[tuple[str, str]], least: int, cuts: dict[int, list[Cut]]
+    ) -> None:
+        """What is spelled in them; stretches may overlap."""
+        seen, candidates = self.spellings.candidates(texts.text)
+        if not candidates:
+            return
+        begins, places, layers = texts.begins, texts.places, texts.layers
+        for one in candidates:
+            at = bisect_right(begins, one.begin) - 1
+            place, layer, first = places[at], layers[at], begins[at]
+            if place < 0 or len(one.alias.key) < least:
                 continue
-            joined = BREAK.join(part.text for part in parts)
-            begins = [0, *accumulate(len(part.text) + 1 for part in parts)]
-            for found in self.spellings.find(joined):
-                at = bisect_right(begins, found.begin) - 1
-                part = parts[at]
-                if part.place >= 0 and len(found.alias.key) >= least:
-                    yield part.place, self._cut(part, found, found.begin - begins[at], found.end - begins[at])
-            for run in runs(joined) if depth else ():
-                at = bisect_right(begins, run.begin) - 1
-                if parts[at].place >= 0:
-                    encoded.append((parts[at], run.begin - begins[at], run))
-        for partial in (False, True):
-            some = [one for one in encoded if one[2].said.partial is partial]
-            if some:
-                inner = [("", run.said.text) for _, _, run in some]
-                new = self._replaced(inner, depth - 1, LEAST_PARTIAL if partial else least)
-                for (part, begin, run), one in zip(some, new, strict=True):
-                    if one.text != run.said.text:
-                        place = _origin(part, begin, begin + len(run.written))
-                        yield part.place, Cut(*place, again(run, one.text), one.did, 200)
+            rank = _RANK.get(one.known.kind, len(_RANK)) + (_DECODED if layer else 0)
+            put = partial(self._put, seen, one, layer, first, values[place][1])
+            cuts[place].append(_cut(_origin(layer, one.begin - first, one.end - first), rank, put))
 
-    def _cut(self, part: Part, found: Found, begin: int, end: int) -> Cut:
-        kind = found.known.kind
-        fakes = self.pseudonyms.parts(found.known, found.alias)
+    def _put(self, seen: Seen, one: Candidate, layer: Layer | None, first: int, value: str) -> Put | None:
+        """`first` is where the text begins in what is searched, `value` what it is, or is decoded of."""
+        if not seen.accepts(one):
+            return None
+        kind, chars = one.known.kind, seen.text[one.begin : one.end]
         if kind == "secret":
-            text = self.pseudonyms.secret(found.known.text)
-        elif part.layer is None:
-            text = _woven_plain(part.text[begin:end], fakes)
+            text = self.pseudonyms.secret(one.known.text)
+        elif layer is None:
+            text = _woven_plain(chars, self.pseudonyms.parts(one.known, one.alias))
         else:
-            places = [part.layer.place(place) for place in range(begin, end)]
-            text = _woven(part.text[begin:end], [part.value[a:b] for a, b in places], fakes)
-        rank = _RANK.index(kind) if kind in _RANK else len(_RANK)
-        rank -= kind == "secret"
-        return Cut(*_origin(part, begin, end), text, ((kind, 1),), rank + (0 if part.layer is None else 100))
+            written = [value[slice(*layer.place(at - first))] for at in range(one.begin, one.end)]
+            text = _woven(chars, written, self.pseudonyms.parts(one.known, one.alias))
+        return text, ((kind, 1),)
+
+    def _add_encoded(
+        self,
+        found: Sequence[tuple[int, tuple[int, int], Run]],
+        depth: int,
+        least: int,
+        cuts: dict[int, list[Cut]],
+    ) -> None:
+        """What stands in bytes that are written in letters and digits."""
+        for partly in (False, True):
+            some = [one for one in found if one[2].said.partial is partly]
+            inner = [("", run.said.text) for _, _, run in some]
+            new = self._replaced(inner, depth - 1, LEAST_PARTIAL if partly else least) if some else []
+            for (place, stretch, run), one in zip(some, new, strict=True):
+                if one.text != run.said.text:
+                    put = partial(_given, (again(run, one.text), one.did))
+                    cuts[place].append(_cut(stretch, _IN_BYTES, put))
 
 
-def _origin(part: Part, begin: int, end: int) -> tuple[int, int]:
+def _runs(texts: Together) -> Iterator[tuple[int, tuple[int, int], Run]]:
+    """What may be encoded bytes: in which value, and where in it."""
+    for run in runs(texts.text):
+        at = bisect_right(texts.begins, run.begin) - 1
+        if texts.places[at] >= 0:
+            begin = run.begin - texts.begins[at]
+            yield texts.places[at], _origin(texts.layers[at], begin, begin + len(run.written)), run
+
+
+def _given(put: Put) -> Put:
+    return put
+
+
+def _origin(layer: Layer | None, begin: int, end: int) -> tuple[int, int]:
     """From places in a layer to places in the value's text."""
-    if part.layer is None:
+    if layer is None:
         return begin, end
-    return part.layer.place(begin)[0], part.layer.place(end - 1)[1]
+    return layer.place(begin)[0], layer.place(end - 1)[1]
 
 
 def _made(text: str, cuts: list[Cut]) -> tuple[Replaced, bool]:
-    """The text with stretches replaced that do not overlap, secrets first, then the longest; and whether one that was
-    found is replaced only in part."""
+    """The text with stretches replaced that do not overlap, in their order; and whether one that was found is replaced
+    only in part."""
     partly = False
-    chosen: list[tuple[int, int, Cut]] = []
-    for cut in sorted(
-        cuts, key=lambda one: (one.rank >= 0, one.begin - one.end, one.rank, one.begin, one.text)
-    ):
-        at = bisect_left(chosen, (cut.begin,))
-        if (at == 0 or chosen[at - 1][1] <= cut.begin) and (at == len(chosen) or chosen[at][0] >= cut.end):
-            chosen.insert(at, (cut.begin, cut.end, cut))
-        else:
-            within = chosen[at - (at == len(chosen) or chosen[at][0] > cut.begin)]
-            partly |= not (within[0] <= cut.begin and cut.end <= within[1])
+    chosen: list[tuple[int, int, Put]] = []
+    cuts.sort(key=_order)
+    for (_, minus_size, _, begin), same in groupby(cuts, _order):
+        end = begin - minus_size
+        at = bisect_left(chosen, (begin,))
+        if (at == 0 or chosen[at - 1][1] <= begin) and (at == len(chosen) or chosen[at][0] >= end):
+            puts = [put for cut in same if (put := cut.put())]
+            if puts:
+                chosen.insert(at, (begin, end, min(puts)))
+        elif not partly:
+            within = chosen[at - (at == len(chosen) or chosen[at][0] > begin)]
+            if begin < within[0] or within[1] < end:
+                partly = any(cut.put() for cut in same)
     out, done = [], 0
-    did: Counter[str] = Counter()
-    for begin, end, cut in chosen:
-        out += [text[done:begin], cut.text]
+    did: dict[str, int] = {}
+    for begin, end, (fake, counts) in chosen:
+        out += [text[done:begin], fake]
         done = end
-        did.update(dict(cut.did))
+        for kind, count in counts:
+            did[kind] = did.get(kind, 0) + count
     return Replaced("".join([*out, text[done:]]), tuple(sorted(did.items()))), partly
 
 
 @lru_cache(KEPT)
 def _woven_plain(text: str, fakes: Parts) -> str:
+    if text.isascii():
+        pieces = _PIECES.findall(text)
+        if [len(word) for word, _ in pieces if word] == [size for size, _ in fakes]:
+            made = iter(fakes)
+            return "".join(_cased(next(made)[1], word) if word else gap for word, gap in pieces)
     return _woven(text, text, fakes)
+
+
+_PIECES = re.compile(r"([A-Za-z0-9]+)|([^A-Za-z0-9]+)")
 
 
 def _woven(chars: str, written: Sequence[str], fakes: Parts) -> str:

@@ -8,7 +8,7 @@ candidate, which the alias's rule accepts or not by what the text has at that pl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from toolfinch.data.anonymize.known import Known, marked
 from toolfinch.errors import DataError, MissingDependency
 
 HMAC = "hmac:"
+Ways = Sequence[tuple[Alias, Known]]
 
 
 class Found(NamedTuple):
@@ -34,6 +35,18 @@ class Found(NamedTuple):
     alias: Alias
     known: Known
     """The first of those that have the alias, in the order of their texts."""
+
+
+class Candidate(NamedTuple):
+    """A place in a text where the letters and digits of a token are."""
+
+    begin: int
+    end: int
+    alias: Alias
+    known: Known
+    at: int
+    """Where it is in the folded text."""
+    until: int
 
 
 def read_allowed(path: Path) -> frozenset[str]:
@@ -81,13 +94,16 @@ class Spellings:
         compact: dict[str, dict[Alias, Known]] = {}
         self.blind: list[Known] = []
         """Those that nothing can be looked for of: too short, or a word like `the`."""
+        self.allowed: list[Known] = []
+        """Those that may stay, or one of whose aliases may."""
         for one in self._made_of[0]:
             ways = aliases(one)
             if not ways:
                 self.blind.append(one)
-            if allowed.whole(one):
-                continue
-            for alias in ways:
+            whole = allowed.whole(one)
+            if whole or any(allowed(alias.key) for alias in ways):
+                self.allowed.append(one)
+            for alias in () if whole else ways:
                 if not allowed(alias.key):
                     alone = alias.rule in ("word", "handle")
                     (words if alone else compact).setdefault(alias.key, {}).setdefault(alias, one)
@@ -111,25 +127,31 @@ class Spellings:
             return [
                 one._replace(begin=one.begin - skip, end=one.end - skip) for one in both if one.begin >= skip
             ]
-        found = set(self._find(text))
+        seen, candidates = self.candidates(text)
+        found = {Found(one.begin, one.end, one.alias, one.known) for one in candidates if seen.accepts(one)}
         return sorted(found, key=lambda one: (one.begin, -one.end, one.alias.key, one.alias.form))
 
-    def _find(self, text: str) -> Iterator[Found]:
-        seen = _Seen(text)
+    def candidates(self, text: str) -> tuple[Seen, list[Candidate]]:
+        """Every place with the letters and digits of a token, in no order; `Seen.accepts` tells whether one is written
+        there."""
+        seen = Seen(text)
+        found: list[Candidate] = []
         words = b" " + seen.data.translate(_WORDS) + b" "
         for pattern, begin, end in self._word_search.find_matches_as_indexes(words, overlapping=True):
-            yield from seen.accepted(self._words[pattern], begin, end - 2)
+            seen.add(self._words[pattern], begin, end - 2, found)
         solid = seen.data.translate(_COMPACT, _DROPPED)
         for pattern, begin, end in self._compact_search.find_matches_as_indexes(solid, overlapping=True):
             kept = seen.kept
-            yield from seen.accepted(self._compact[pattern], int(kept[begin]), int(kept[end - 1]) + 1)
+            seen.add(self._compact[pattern], kept.item(begin), kept.item(end - 1) + 1, found)
+        return seen, found
 
 
-class _Seen:
+class Seen:
     """A text, as it is and folded."""
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.plain = text.isascii()
         self.folded = normal(text)
         self.data = self.folded.encode("utf-8", "surrogatepass")
 
@@ -148,20 +170,24 @@ class _Seen:
     def origins(self) -> NDArray[np.int64]:
         return origins(self.text)
 
-    def accepted(self, ways: Sequence[tuple[Alias, Known]], begin: int, end: int) -> Iterator[Found]:
-        """From bytes of `data` to places in the text, where the rule of an alias accepts what is there."""
-        if len(self.data) != len(self.folded):
-            begin, end = int(self.chars[begin]), int(self.chars[end])
-        plain = self.text.isascii()
-        first = begin if plain else int(self.origins[begin])
-        last = end if plain else int(self.origins[end - 1]) + 1
-        while last < len(self.text) and not plain and not normal(self.text[last]):
-            last += 1  # an accent that is a character of its own
+    def add(self, ways: Ways, begin: int, end: int, into: list[Candidate]) -> None:
+        """Candidates of all ways to write what stands in these bytes of `data`."""
+        first, last = begin, end
+        if not self.plain:
+            if len(self.data) != len(self.folded):
+                begin, end = self.chars.item(begin), self.chars.item(end)
+            first, last = self.origins.item(begin), self.origins.item(end - 1) + 1
+            while last < len(self.text) and not normal(self.text[last]):
+                last += 1  # an accent that is a character of its own
         for alias, known in ways:
-            if _RULES[alias.rule](alias, self, begin, end) and (
-                not alias.cased or _written_as_name(alias, self, begin, end, first, last)
-            ):
-                yield Found(first, last, alias, known)
+            into.append(Candidate(first, last, alias, known, begin, end))
+
+    def accepts(self, one: Candidate) -> bool:
+        """Whether the rule of the alias accepts what stands between and around its letters and digits."""
+        alias, at, until = one.alias, one.at, one.until
+        return _RULES[alias.rule](alias, self, at, until) and (
+            not alias.cased or _written_as_name(alias, self, at, until, one.begin, one.end)
+        )
 
     def around(self, begin: int, end: int) -> tuple[str, str]:
         """The characters beside a place in `folded`."""
@@ -196,7 +222,7 @@ def _apart(inner: str, outer: str) -> bool:
     return not (_is_letter(outer) if _is_letter(inner) else outer.isdigit())
 
 
-def _at_edges(alias: Alias, seen: _Seen, begin: int, end: int, *, digits: bool) -> bool:
+def _at_edges(alias: Alias, seen: Seen, begin: int, end: int, *, digits: bool) -> bool:
     """Whether it begins and ends words; with `digits` they may stand directly beside letters."""
     left, right = seen.around(begin, end)
     if not digits and (left.isdigit() or right.isdigit()):
@@ -204,14 +230,14 @@ def _at_edges(alias: Alias, seen: _Seen, begin: int, end: int, *, digits: bool) 
     return _apart(alias.key[0], left) and _apart(alias.key[-1], right)
 
 
-def _word(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
+def _word(alias: Alias, seen: Seen, begin: int, end: int) -> bool:
     left, right = seen.around(begin, end)
     if right.isdigit() and not left.isdigit() and _YEAR.match(seen.folded, end):
         return _at_edges(alias, seen, begin, end, digits=True)
     return _at_edges(alias, seen, begin, end, digits=len(alias.key) > SHORT)
 
 
-def _handle(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
+def _handle(alias: Alias, seen: Seen, begin: int, end: int) -> bool:
     left, right = seen.around(begin, end)
     if in_field(seen.folded, begin, end):
         return True
@@ -222,7 +248,7 @@ def _handle(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
     )
 
 
-def _name(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
+def _name(alias: Alias, seen: Seen, begin: int, end: int) -> bool:
     gaps = seen.gaps(begin, end)
     if not gaps and len(alias.key) >= LONG and not alias.cased:
         return True
@@ -233,13 +259,13 @@ def _name(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
     return all(place in alias.cuts for place, _ in gaps) or len(gaps) == len(alias.key) - 1
 
 
-def _slug(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
+def _slug(alias: Alias, seen: Seen, begin: int, end: int) -> bool:
     if [*seen.gaps(begin, end)] not in ([(alias.cuts[0], ".")], [(alias.cuts[0], "_")]):
         return False
     return _at_edges(alias, seen, begin, end, digits=True)
 
 
-def _number(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
+def _number(alias: Alias, seen: Seen, begin: int, end: int) -> bool:
     gaps = seen.gaps(begin, end)
     size = len(alias.key)
     if not all(_IN_NUMBER.fullmatch(gap) and (size >= 7 or place in alias.cuts) for place, gap in gaps):
@@ -262,7 +288,7 @@ def _number(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
     return not decimals and not re.match(r"[.,](?!0+(?!\d))\d", after)
 
 
-def _code(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
+def _code(alias: Alias, seen: Seen, begin: int, end: int) -> bool:
     gaps = seen.gaps(begin, end)
     size = len(alias.key)
     for place, gap in gaps:
@@ -273,7 +299,7 @@ def _code(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
     return size >= SURE or not (left.isalnum() or right.isalnum())
 
 
-def _groups(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
+def _groups(alias: Alias, seen: Seen, begin: int, end: int) -> bool:
     gaps = seen.gaps(begin, end)
     between = _IN_GROUPS if re.fullmatch(r"[0-9a-f]+", alias.key) else _IN_DATE
     if tuple(place for place, _ in gaps) != alias.cuts or not all(between.fullmatch(gap) for _, gap in gaps):
@@ -286,7 +312,7 @@ def _groups(alias: Alias, seen: _Seen, begin: int, end: int) -> bool:
     return not longer and _at_edges(alias, seen, begin, end, digits=True)
 
 
-_RULES: dict[str, Callable[[Alias, _Seen, int, int], bool]] = {
+_RULES: dict[str, Callable[[Alias, Seen, int, int], bool]] = {
     "word": _word,
     "name": _name,
     "slug": _slug,
@@ -297,7 +323,7 @@ _RULES: dict[str, Callable[[Alias, _Seen, int, int], bool]] = {
 }
 
 
-def _written_as_name(alias: Alias, seen: _Seen, begin: int, end: int, first: int, last: int) -> bool:
+def _written_as_name(alias: Alias, seen: Seen, begin: int, end: int, first: int, last: int) -> bool:
     if alias.rule == "word":
         return meant(seen.text, first, last)
     if alias.rule != "name" or not any(_WIDE.search(gap) for _, gap in seen.gaps(begin, end)):

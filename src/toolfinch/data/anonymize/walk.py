@@ -74,6 +74,52 @@ def mapped(one: Conversation, of: Of, shapes: Shapes) -> Conversation:
     )
 
 
+def texts(one: Conversation, shapes: Shapes) -> Iterator[tuple[str, str]]:
+    """What `mapped` asks for: each key and text. Quicker, as nothing is made."""
+    yield from (("", text) for text in (one.id, one.source, one.scenario, *one.tags))
+    for message in one.messages:
+        yield "content", message.content
+        if message.result is not None:
+            if message.result.content != message.content:
+                yield "content", message.result.content
+            yield "", message.result.call_id
+        for call in message.calls:
+            yield from _texts(call.arguments, "", shapes.get(call.name))
+            yield "", call.id
+    if one.marks:
+        asked: list[tuple[str, str]] = []
+
+        def of(key: str, text: str) -> str:
+            asked.append((key, text))
+            return text
+
+        for place, mark in one.marks.items():
+            _mark(mark, place, one.messages, of, shapes)
+        yield from asked
+
+
+def _texts(one: Any, key: str, shape: Shape | None) -> Iterator[tuple[str, str]]:
+    """What `value` asks for."""
+    if isinstance(one, str):
+        if shape is None or not (shape.fixed and one in shape.fixed):
+            yield key, one
+    elif isinstance(one, dict):
+        for name, inner in one.items():
+            within = shape and shape.inner.get(name)
+            if not within:
+                yield "", name
+            yield from _texts(inner, name, within or (shape and shape.other))
+    elif isinstance(one, list | tuple):
+        for inner in one:
+            yield from _texts(inner, key, shape and shape.items)
+    elif (
+        not isinstance(one, bool)
+        and isinstance(one, int | float)
+        and (shape is None or one not in shape.fixed)
+    ):
+        yield key, number(one)
+
+
 def _message(message: Message, of: Of, shapes: Shapes) -> Message:
     content, result = of("content", message.content), message.result
     if result is not None:

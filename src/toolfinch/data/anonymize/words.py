@@ -24,9 +24,9 @@ Parts = tuple[tuple[int, str], ...]
 
 GIVEN, FAMILY, COINED = "given", "family", "coined"
 _ROLES = (GIVEN, FAMILY, COINED)
-_IN_NAMES = forms._PARTICLES | forms._LEGAL | forms._TITLES | {"and", "of", "for"}
+_IN_NAMES = forms.PARTICLES | forms.LEGAL | forms.TITLES | {"and", "of", "for"}
 """Words in names that name nobody."""
-_IN_ADDRESSES = _IN_NAMES | forms._GENERIC | {"www"}
+_IN_ADDRESSES = _IN_NAMES | forms.GENERIC | {"www"}
 """The same in addresses."""
 _PROBES = 8
 """Of single words of a pool; then come two as one."""
@@ -48,7 +48,7 @@ def name_words(name: str, kind: str = "person") -> list[str]:
     """The words of a name that name somebody, given names first."""
     if kind != "person":
         return name.split()
-    return [word for word in forms._named(name) if bare(word) and bare(word) not in forms._TITLES]
+    return [word for word in forms.ordered_name(name) if bare(word) and bare(word) not in forms.TITLES]
 
 
 class Words:
@@ -103,11 +103,11 @@ class Words:
     def joinings(self, name: str) -> Iterator[tuple[str, Parts]]:
         """The ways to write a person's name together, as addresses have them: `annakovacs`, `akovacs`."""
         for text in dict.fromkeys((name, spelled_out(name))):
-            words = [part for word in name_words(text) for part in forms._parts(word)]
+            words = [part for word in name_words(text) for part in forms.alnum_runs(word)]
             if len(words) < 2 or unspaced(words[0][0]):
                 continue
             given = ((len(words[0]), self._name(words[0])),)
-            rest = words[1:] if len(words) > 2 and words[1] in forms._PARTICLES else words[-1:]
+            rest = words[1:] if len(words) > 2 and words[1] in forms.PARTICLES else words[-1:]
             family = tuple((len(word), self._name(word)) for word in rest)
             whole, a, k = "".join(rest), words[0][0], rest[0][0]
             first, last = ((1, given[0][1][:1]),), ((1, family[0][1][:1]),)
@@ -133,7 +133,7 @@ def _of_names(entity: Entity, variants: dict[str, str]) -> Iterator[tuple[str, i
                 entity.kind == "person" and place in (0, last)
             )  # Van, Das and Sas are names, too
             kept = frozenset() if named else _IN_NAMES
-            for part, other in zip(forms._parts(word), forms._parts(spelled_out(word)), strict=False):
+            for part, other in zip(forms.alnum_runs(word), forms.alnum_runs(spelled_out(word)), strict=False):
                 if _is_word(part, kept):
                     yield part, role
                 if part != other:
@@ -144,9 +144,9 @@ def _of_addresses(entity: Entity) -> Iterator[tuple[str, int]]:
     """(word, role) of its e-mails, handles, domains, and ids that are words."""
     locals_ = [email.rpartition("@")[0].partition("+")[0] for email in entity.emails]
     for text in (*locals_, *(handle.lstrip("@") for handle in entity.handles)):
-        runs = forms._parts(text)
+        runs = forms.alnum_runs(text)
         kept = _IN_ADDRESSES
-        if bare(text) not in forms._GENERIC and all(
+        if bare(text) not in forms.GENERIC and all(
             run in kept or len(run) < 2 for run in runs
         ):  # `van.der_x`
             kept = frozenset()
@@ -157,12 +157,12 @@ def _of_addresses(entity: Entity) -> Iterator[tuple[str, int]]:
     hosts = (*entity.domains, *(email.rpartition("@")[2] for email in entity.emails))
     ids = [id for id in entity.ids if is_words(id)]
     for text in (*hosts, *ids):
-        yield from ((word, 2) for word in forms._parts(text) if _is_word(word, _IN_ADDRESSES))
+        yield from ((word, 2) for word in forms.alnum_runs(text) if _is_word(word, _IN_ADDRESSES))
 
 
 def is_words(id: str) -> bool:
     """Whether an id is made of words, as `blue-falcon` is."""
-    return all(part.isalpha() for part in forms._parts(id))
+    return all(part.isalpha() for part in forms.alnum_runs(id))
 
 
 def _is_word(part: str, kept: frozenset[str]) -> bool:
