@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from test_grammar import Wishful
+from test_grammar import Wishful, _tool
 from toolfinch import dialects
 from toolfinch.caller import Decoding, Delta, Reply
 from toolfinch.decode.batch import Batcher
@@ -286,6 +286,63 @@ def test_a_batcher_that_nobody_holds_ends_its_thread() -> None:
     assert not thread.is_alive()
 
 
+def test_a_client_that_goes_while_there_is_nothing_to_show_is_seen_to_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Text comes as it is written; a call, a long prompt or a line before it show nothing until they are over."""
+    monkeypatch.setattr("toolfinch.decode.batch._LOOK_S", 0.01)
+
+    class Slow(Remembering):
+        def forward(self, parts: Sequence[Part]) -> list[Logits | None]:
+            time.sleep(0.02)
+            return super().forward(parts)
+
+    engine = Slow(slots=2)
+    batcher = Batcher(engine, live=1)
+    how = Decoding(max_tokens=250, tool_choice="required")
+    long = (_tool("say", "x", x={"type": "string", "minLength": 200}),)
+    first = batcher.stream(Writer(engine, HERMES, [1], long, how), 0)
+    assert next(first) == Delta()
+    second = batcher.stream(Writer(engine, HERMES, [2], long, how), 0)
+    assert next(second) == Delta()
+    second.close()  # type: ignore[attr-defined]
+    first.close()  # type: ignore[attr-defined]
+    assert _ask(batcher, engine, [5], 0, Decoding(max_tokens=1, tool_choice="none")).stop == "length"
+    assert len(engine.passes) < 100
+    batcher.close()
+
+
+@pytest.mark.parametrize("place", ["dump", "copy", "cut"])
+def test_nobody_waits_for_ever_for_an_engine_that_fails(place: str, tmp_path: Path) -> None:
+    """What fails between two passes would end the thread that all replies come from."""
+
+    class Failing(Remembering):
+        def _fail(self, *_: Any) -> Any:
+            raise ToolfinchError("unlucky")
+
+    monkey = Failing(slots=2)
+    batcher = Batcher(monkey, store=Store(tmp_path, "m", 1 << 20))
+    setattr(monkey, place, monkey._fail)
+    how = Decoding(max_tokens=5, tool_choice="none")
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(_ask, batcher, monkey, [1, 2, 3, number], 3, how) for number in range(3)]
+        for one in asked:
+            assert isinstance(one.exception(timeout=20), ToolfinchError)
+    batcher.close()
+
+
+def test_a_forced_start_that_its_grammar_refuses_fails_one_reply() -> None:
+    """The error would come up in the thread that all replies come from."""
+    engine = Remembering(slots=1)
+    batcher = Batcher(engine)
+    odd = dialects.Dialect(**{**vars(HERMES), "forced_start": lambda name: "<tool_call>odd"})
+    how = Decoding(max_tokens=50, tool_choice="required")
+    with pytest.raises(ToolfinchError, match="grammar"):
+        list(batcher.stream(Writer(engine, odd, [1], TOOLS, how), 0))
+    assert _ask(batcher, engine, [1], 0, Decoding(max_tokens=1, tool_choice="none")).stop == "length"
+    batcher.close()
+
+
 # --- prefixes on disk ----------------------------------------------------------------------------------
 
 
@@ -302,6 +359,34 @@ def test_a_prefix_survives_a_restart(tmp_path: Path) -> None:
         cached.append(reply.usage.cached_tokens)
         batcher.close()
     assert cached == [0, 100, 0]
+
+
+def test_a_state_that_cannot_be_loaded_takes_no_other_with_it(tmp_path: Path) -> None:
+    """The slot given up for it was the one to go on from: positions are counted from a beginning that is not there."""
+    engine = Remembering(slots=2)
+    store = Store(tmp_path, "m", 1 << 20)
+    prefixes = Prefixes(engine, store)
+    for prompt in ([1, 1, 1, 1, 9, 9], [7, 7, 7]):
+        slot = prefixes.acquire(prompt, 0, 5)
+        assert slot is not None
+        engine.forward([Part(slot.number, prompt)])
+        prefixes.extend(slot, prompt)
+        prefixes.release(slot)
+    wanted = [1, 1, 1, 1, 2, 2, 2, 3]
+    store.save(wanted[:6], b"x")
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(b"damaged")
+    slot = prefixes.acquire(wanted, 6, 5)
+    assert slot is not None and engine._held[slot.number] == slot.ids
+    assert slot.ids == wanted[: len(slot.ids)]
+
+
+def test_a_folder_that_went_away_keeps_nothing(tmp_path: Path) -> None:
+    """A reply that fails, or a server that stops, for want of a copy."""
+    store = Store(tmp_path / "states", "m", 1000)
+    (tmp_path / "states").rmdir()
+    store.save([1], b"state")
+    assert store.load([1]) is None and not store.has([1])
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 10, None])
@@ -362,3 +447,13 @@ def test_real_engines_keep_apart_what_they_read_together(kind: Any, form: str, t
         for one, other in list(zip(reply.logprobs, wanted.logprobs, strict=False))[:4]:
             assert one.text == other.text and one.logprob == pytest.approx(other.logprob, abs=0.05)
     assert together.reply(asked[0], TOOLS, how).usage.cached_tokens > 20
+
+
+def test_a_model_whose_states_cannot_be_kept_says_so_at_the_start(tmp_path: Path) -> None:
+    """Each request would fail as its prefix is to be kept."""
+    from tiny_models import tiny_model
+    from toolfinch.callers.load import load
+
+    path = tiny_model(tmp_path / "m", "qwen3_5")
+    with pytest.raises(UsageError, match="cannot be kept"):
+        load(str(path), "hermes", prefixes=tmp_path / "states")

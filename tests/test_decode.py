@@ -79,7 +79,7 @@ class Typist:
         return out
 
     def copy(self, source: int, target: int, length: int) -> None:
-        assert self.can_cut or length == len(self._held[source])
+        assert length <= len(self._held[source]) if self.can_cut else length == len(self._held[source])
         self._held[target] = self._held[source][:length]
 
     def cut(self, slot: int, length: int) -> None:

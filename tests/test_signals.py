@@ -137,6 +137,8 @@ def test_words_are_held_to_the_schema_that_was_asked_for(tools: Sequence[Tool]) 
     reply = _reply(Wishful('Sure! {"a": 12, "b": "yes"}'), tools, response_schema=SCHEMA)
     assert reply.stop == "stop" and not reply.message.calls
     assert set(msgspec.json.decode(reply.message.content)) == {"a", "b"}
+    shown = _reply(Wishful('Sure! {"a": 12, "b": "yes"}'), tools, response_schema=SCHEMA, logprobs=1).logprobs
+    assert shown[0].removed == pytest.approx(1)  # of what it wanted to begin with, nothing was left
 
 
 def test_a_call_is_still_a_call_beside_a_schema() -> None:

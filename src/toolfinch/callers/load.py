@@ -69,6 +69,11 @@ def load(
         from toolfinch.callers.transformers_engine import TransformersEngine
 
         engine = TransformersEngine(found.path, device=device, slots=slots)
+        if prefixes is not None and not engine.can_cut:
+            raise UsageError(
+                f"{found.path}: the states of this kind of model cannot be kept in {prefixes}",
+                hint="serve it without kept prefixes, or as a GGUF file",
+            )
     store = None if prefixes is None else Store(prefixes, _identity(found.path), _STORE_BYTES)
     return LocalCaller(engine, written, engine.chat_template, name, live=live, store=store)
 

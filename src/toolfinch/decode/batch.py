@@ -25,6 +25,8 @@ from toolfinch.errors import ToolfinchError
 
 _PROMPT_TOKENS = 512
 """Of prompts, in one pass, together."""
+_LOOK_S = 0.5
+"""Seconds without news, after which whoever waits for a reply can go."""
 _CLOSED = "the model was closed"
 
 
@@ -56,10 +58,11 @@ class Batcher:
     def stream(self, writer: Writer, head: int) -> Iterator[Delta | Reply]:
         """Deltas, then the whole `Reply`; closing the iterator stops the work before the next pass.
 
+        Empty deltas come while there is nothing to show (a line, a prompt, a call), so that it can be closed then, too.
         `head`: how many tokens of the prompt's beginning other prompts share, as far as is known.
         """
         with self._lock:
-            if not self._started:
+            if not self._started and self._end.alive:
                 self._started = True
                 self._thread.start()
         job = _Job(writer, head)
@@ -68,7 +71,11 @@ class Batcher:
             raise ToolfinchError(_CLOSED)
         try:
             while True:
-                items = job.out.get()
+                try:
+                    items = job.out.get(timeout=_LOOK_S)
+                except queue.Empty:
+                    yield Delta()
+                    continue
                 if isinstance(items, Exception):
                     raise items
                 yield from items
@@ -93,12 +100,21 @@ def _end(jobs: queue.SimpleQueue[_Job | None], thread: threading.Thread) -> None
 
 
 def _run(passes: _Passes, jobs: queue.SimpleQueue[_Job | None]) -> None:
+    try:
+        _work(passes, jobs)
+    except Exception as error:  # noqa: BLE001  (raised again by each reply: nobody may wait for ever)
+        passes.close(error)
+        while (job := jobs.get()) is not None:
+            job.out.put(error)
+
+
+def _work(passes: _Passes, jobs: queue.SimpleQueue[_Job | None]) -> None:
     while True:
         try:
             while True:
                 job = jobs.get(block=not passes.busy)
                 if job is None:
-                    passes.close()
+                    passes.close(ToolfinchError(_CLOSED))
                     return
                 passes.waiting.append(job)
         except queue.Empty:
@@ -131,42 +147,44 @@ class _Passes:
             all_logits = self._engine.forward([part for _, part in parts])
         except Exception as error:  # noqa: BLE001  (raised again by each reply that was in the pass)
             for job, _ in parts:
-                self._fail(job, error, broken=True)
+                self._fail(job, error)
             return
         for (job, part), logits in zip(parts, all_logits, strict=True):
-            assert job.slot is not None
-            self._prefixes.extend(job.slot, part.ids)
-            del job.unread[: len(part.ids)]
-            if len(job.slot.ids) == job.head:
-                self._prefixes.keep(job.slot)
-            if logits is not None:
-                self._advance(job, logits)
+            try:
+                self._go_on(job, part, logits)
+            except Exception as error:  # noqa: BLE001  (raised again where the reply is)
+                self._fail(job, error)
 
-    def close(self) -> None:
+    def close(self, error: Exception) -> None:
+        """All replies end with the error."""
         for job in [*self._live, *self.waiting]:
-            job.out.put(ToolfinchError(_CLOSED))
+            job.out.put(error)
 
     def _begin(self) -> None:
         while self.waiting and len(self._live) < self._most:
             job = self.waiting[0]
             if not job.gone:
-                writer = job.writer
-                prompt = writer.wanted
-                room = writer.limit - (len(prompt) - writer.prompt_tokens)
                 try:
-                    job.slot = self._prefixes.acquire(prompt, job.head, room)
+                    if not self._place(job):
+                        return
                 except Exception as error:  # noqa: BLE001  (raised again where the reply is)
-                    job.out.put(error)
-                    self.waiting.popleft()
-                    continue
-                if job.slot is None:
-                    return
-                writer.cached = len(job.slot.ids)
-                job.unread = list(prompt[writer.cached :])
-                self._live.append(job)
-                if deltas := writer.begin():
-                    job.out.put(deltas)
+                    self._fail(job, error)
             self.waiting.popleft()
+
+    def _place(self, job: _Job) -> bool:
+        """Give the job a slot, if there is one that it fits in."""
+        writer = job.writer
+        prompt = writer.wanted
+        room = writer.limit - (len(prompt) - writer.prompt_tokens)
+        job.slot = self._prefixes.acquire(prompt, job.head, room)
+        if job.slot is None:
+            return False
+        self._live.append(job)
+        writer.cached = len(job.slot.ids)
+        job.unread = list(prompt[writer.cached :])
+        if deltas := writer.begin():
+            job.out.put(deltas)
+        return True
 
     def _parts(self) -> list[tuple[_Job, Part]]:
         parts = []
@@ -184,17 +202,19 @@ class _Passes:
                 parts.append((job, part))
         return parts
 
-    def _advance(self, job: _Job, logits: Logits) -> None:
-        writer = job.writer
-        items: list[Delta | Reply] = []
-        try:
-            items += writer.advance(logits)
-            if writer.done:
-                items += writer.finish()
-                items.append(writer.reply())
-        except Exception as error:  # noqa: BLE001  (raised again where the reply is)
-            self._fail(job, error, broken=False)
+    def _go_on(self, job: _Job, part: Part, logits: Logits | None) -> None:
+        """The part was read."""
+        assert job.slot is not None
+        self._prefixes.extend(job.slot, part.ids)
+        del job.unread[: len(part.ids)]
+        if len(job.slot.ids) == job.head:
+            self._prefixes.keep(job.slot)
+        if logits is None:
             return
+        writer = job.writer
+        items: list[Delta | Reply] = [*writer.advance(logits)]
+        if writer.done:
+            items += [*writer.finish(), writer.reply()]
         if items:
             job.out.put(items)
         if writer.done:
@@ -202,9 +222,10 @@ class _Passes:
         else:
             job.unread = list(writer.wanted)
 
-    def _fail(self, job: _Job, error: Exception, *, broken: bool) -> None:
+    def _fail(self, job: _Job, error: Exception) -> None:
         job.out.put(error)
-        self._drop(job, broken=broken)
+        if job in self._live:
+            self._drop(job, broken=True)
 
     def _drop(self, job: _Job, *, broken: bool = False) -> None:
         self._live.remove(job)

@@ -15,6 +15,8 @@ like any other.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from toolfinch.decode.engine import Engine, Logits
@@ -24,6 +26,13 @@ def trigger_id(engine: Engine, trigger: str) -> int | None:
     """The token that opens a call, or None where the trigger is not one token."""
     ids = engine.encode(trigger) if trigger else []
     return ids[0] if len(ids) == 1 else None
+
+
+def opening(trigger: str) -> re.Pattern[str]:
+    """Where in a whole reply the trigger stands. One that begins with a line break needs a line of its own, indented or
+    not, and stands also where the reply begins; as the parser reads it."""
+    begun = trigger.removeprefix("\n")
+    return re.compile((r"(?:\A|\n)[ \t]*" if begun != trigger else "") + re.escape(begun))
 
 
 def probability(logits: Logits, token: int) -> float:

@@ -8,8 +8,9 @@ trigger. Where the text that must follow is the same whatever the model says, it
 
 The rules of one call are the dialect's (`Dialect.grammar`), what of a schema they hold to is in
 `dialects.rules`, and the matching is llguidance's. `Words` holds the words of a reply to a JSON Schema. Left out:
-a trigger that is one token of the vocabulary goes unseen where the model spells it in others; text
-between two calls has no special tokens.
+a trigger that is one token of the vocabulary goes unseen where the model spells it in others, and so do other forms
+of a call that a dialect reads (`Writer` keeps it from the first and refuses what is wrong of the second); text between
+two calls has no special tokens.
 """
 
 from __future__ import annotations

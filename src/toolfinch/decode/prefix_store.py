@@ -7,6 +7,7 @@ least recently goes first.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -53,22 +54,26 @@ class Store:
             _log.warning("%s: damaged; the prefix is read again", path)
             path.unlink(missing_ok=True)
             return None
-        os.utime(path)
+        with contextlib.suppress(OSError):  # another process may have made room
+            os.utime(path)
         return state
 
     def save(self, ids: Sequence[int], state: bytes) -> None:
         """A state that cannot be written is not kept, and the log says why: the reply does not depend on it."""
         if len(state) + 32 > self._max_bytes:
             return
+        name = ""
         try:
             with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+                name = file.name
                 file.write(hashlib.sha256(state).digest())
                 file.write(state)
-            Path(file.name).replace(self._path(ids))
+            Path(name).replace(self._path(ids))
             self._bound()
         except OSError as error:
             _log.warning("%s: a prefix was not kept: %s", self._folder, error.strerror)
-            Path(file.name).unlink(missing_ok=True)
+            if name:
+                Path(name).unlink(missing_ok=True)
 
     def _bound(self) -> None:
         files = sorted(

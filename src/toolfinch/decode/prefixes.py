@@ -52,8 +52,10 @@ class Prefixes:
         `head`: length of the beginning that others share; `room`: how many tokens may be written behind the prompt.
         """
         source, kept = self._longest(prompt)
-        if kept < head and (loaded := self._load(prompt, head)):
-            source, kept = loaded, head
+        if kept < head and self._store is not None and self._store.has(prompt[:head]):
+            loaded = self._load(prompt, head)
+            # Where it could not be loaded, what was found before may have been given up for it.
+            source, kept = (loaded, head) if loaded else self._longest(prompt)
         need = len(prompt) - kept + room
         target = self._target(source, kept)
         if target is not None and not self._make_room(need, source, target, kept):
@@ -146,7 +148,7 @@ class Prefixes:
 
     def _load(self, prompt: Sequence[int], head: int) -> Slot | None:
         """The head from the store, in a slot of its own."""
-        if self._store is None or head >= len(prompt) or not self._store.has(prompt[:head]):
+        if self._store is None or head >= len(prompt):
             return None
         target = self._least_used(self._free())
         if target is None or not self._make_room(head, None, target, 0):
@@ -160,6 +162,7 @@ class Prefixes:
         return target
 
     def _copy(self, source: Slot, target: Slot, length: int) -> None:
+        target.ids, target.cells = [], []  # should the engine fail, it is not known what is there
         self._engine.copy(source.number, target.number, length)
         target.ids, target.cells = source.ids[:length], source.cells[:length]
 

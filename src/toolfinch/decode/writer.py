@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from toolfinch.caller import Decoding, Delta, Reply, Stop, Timings, TokenLogprob, Usage
-from toolfinch.decode.decision import probability, trigger_id
+from toolfinch.decode.decision import opening, probability, trigger_id
 from toolfinch.decode.engine import ContextError, Engine, Logits, Pieces
 from toolfinch.decode.grammar import Allowed, Constraint, Words
 from toolfinch.decode.reading import Reading
@@ -28,7 +28,8 @@ from toolfinch.decode.sample import Sampler, logprobs
 from toolfinch.decode.watch import Watch
 from toolfinch.dialects import Dialect
 from toolfinch.errors import UsageError
-from toolfinch.message import Message
+from toolfinch.message import Message, ToolCall
+from toolfinch.schema import violations
 from toolfinch.tool import Tool
 
 _THINK, _END_THINK = "<think>", "</think>"
@@ -60,12 +61,18 @@ class Writer:
         self.prompt_tokens = len(prompt)
         self.limit = min(decoding.max_tokens, engine.context - len(prompt))
         """Tokens of the reply, at most."""
+        self._thinking = dialect.thinks and _opened(engine, prompt)
         self._opening = _forced_start(dialect, self._choice)
         self._written = engine.encode(self._opening) if self._opening else []
         if len(self._written) > self.limit:
             raise UsageError(
                 f"max_tokens: the forced start of a call takes {len(self._written)}, the limit is {self.limit}"
             )
+        # Behind thoughts that the prompt has opened, the call is forced when they are over.
+        self._behind_thoughts: list[int] = []
+        if self._thinking and self._opening:
+            self._behind_thoughts, self._written = engine.encode("\n\n" + self._opening), []
+            self._opening = ""
         self._forced = len(self._written)
         self.wanted: Sequence[int] = [*prompt, *self._written]
         """The tokens that the model has to read before `advance`."""
@@ -75,19 +82,26 @@ class Writer:
 
         self._trigger = trigger_id(engine, dialect.trigger)
         self._held = _held(engine, dialect, tools, self._choice, self._trigger, decoding)
+        """What the next token is held to; nothing is, in thoughts."""
         self._words = (
             Words(engine, decoding.response_schema) if decoding.response_schema is not None else None
         )
-        if self._words is not None and self._choice == "none":
-            self._held = self._words
         self._pick = Sampler(decoding.temperature, decoding.seed)
         self._ends = engine.stop_ids | _single_tokens(engine, dialect.stops)
         self._pieces = Pieces(engine.decode, self.wanted)
         one_call = not decoding.parallel or self._choice.startswith("=")
-        self._reading = Reading(dialect, tools, decoding.stop, one_call)
+        offered = [tool for tool in tools if self._choice in ("auto", "required", f"={tool.name}")]
+        self._offered = {tool.name: tool for tool in offered}
+        # What is no call without the name of a tool is no call where none may be called.
+        self._reading = Reading(
+            dialect, () if self._choice == "none" else tools, decoding.stop, one_call, self._refuses
+        )
         self._watch = Watch(dialect, tools)
+        self._trigger_in = opening(dialect.trigger)
+        if self._choice == "none":
+            self._hold_words()
         self._undecided = self._choice == "auto" and self._trigger is not None
-        self._thinking = decoding.think and dialect.thinks and _opened(engine, prompt)
+        self._may_think = dialect.thinks and not self._thinking
         self._p_call: float | None = None
         self._decided_to_call = False
         self._stop: Stop = "length"
@@ -113,9 +127,15 @@ class Writer:
         if len(self._written) >= self.limit:  # the forced start took all of it
             self.done = True
             return []
+        thought = self._thinking
         token = self._chosen(logits)
         deltas = self._take(token)
-        follow = [] if self.done or self._held is None or self._thinking else self._held.forced()
+        follow: list[int] = []
+        if not self.done and not self._thinking:
+            if thought and self._behind_thoughts:
+                follow = self._behind_thoughts
+            elif self._held is not None:
+                follow = self._held.forced()
         self.wanted = [token, *follow]
         for token in follow:
             if not self.done:
@@ -153,11 +173,15 @@ class Writer:
 
     def _chosen(self, logits: Logits) -> int:
         allowed = self._held.allowed(len(logits)) if self._held and not self._thinking else None
-        masked = logits if allowed is None else np.where(allowed, logits, np.float32(-np.inf))
-        if self._choice == "none" and not self._thinking:
+        masked = self._only(logits, allowed)
+        if self._thinking or self._watch.calling or isinstance(self._held, Words):
+            token = self._pick(masked)
+        elif self._undecided:
+            token, allowed = self._decided(logits)
+        elif self._choice == "none":
             token = self._without_trigger(masked)
-        elif self._undecided and not self._thinking:
-            token = self._decided(logits)
+        elif self._held is not None and self._trigger is not None:
+            token = self._without_trigger(masked, but=self._trigger)
         else:
             token = self._pick(masked)
         self._watch.chosen(logits, allowed, token)
@@ -165,8 +189,8 @@ class Writer:
             self._note(logits, allowed, token, self._decoding.logprobs)
         return token
 
-    def _decided(self, logits: Logits) -> int:
-        """The token of the decision whether to call."""
+    def _decided(self, logits: Logits) -> tuple[int, Allowed | None]:
+        """The token of the decision whether to call, and which were allowed."""
         assert self._trigger is not None
         self._p_call = probability(logits, self._trigger)
         if self._decoding.temperature > 0:
@@ -175,17 +199,26 @@ class Writer:
             token = self._trigger
         else:
             token = self._pick(_banned(logits, self._trigger))
-        # Thoughts may come first, and white space behind them.
-        said = (self._reading.raw.rpartition(_END_THINK)[2] + self._text_of(token)).strip()
-        if self._decoding.think and said.startswith(_THINK):
+        # Thoughts may come first, once, and white space behind them.
+        _, thought, said = self._reading.raw.rpartition(_END_THINK)
+        said = (said + self._text_of(token)).strip()
+        waits = not said if thought else self._decoding.think and _THINK.startswith(said)
+        if self._may_think and said.startswith(_THINK):
             self._thinking = True
-        elif not (self._decoding.think and _THINK.startswith(said)):
+        elif not waits:
             self._undecided = False
             self._decided_to_call = token == self._trigger
             if self._words is not None and not self._decided_to_call:
-                self._held = self._words
-                token = self._pick(self._only(logits, self._words.allowed(len(logits))))
-        return token
+                self._hold_words()
+                allowed = self._words.allowed(len(logits))
+                return self._pick(self._only(logits, allowed)), allowed
+        return token, None
+
+    def _hold_words(self) -> None:
+        """No call comes any more: what does is the value of a schema, where there is one."""
+        if self._words is not None:
+            self._held = self._words
+            self._reading.only_words()
 
     @staticmethod
     def _only(logits: Logits, allowed: Allowed | None) -> Logits:
@@ -199,25 +232,53 @@ class Writer:
             return []
         if self._held and not self._thinking:
             self._held.feed(token)
-        calls = len(self._reading.calls)
+        calls = self._reading.read
         deltas = self._reading.feed(self._pieces.feed(token))
-        self._watch.text(self._reading.raw, called=len(self._reading.calls) > calls)
-        if self._thinking and _END_THINK in self._reading.raw:
-            self._thinking = False
+        raw = self._reading.raw
+        if self._thinking:
+            self._watch.skip(raw)
+            self._thinking = _END_THINK not in raw
+            self._may_think = False
+        else:
+            self._watch.text(raw, called=self._reading.read > calls)
+        if self._may_think:  # as the parser sees it: where the reply begins
+            said = raw.lstrip()
+            self._thinking = said.startswith(_THINK)
+            self._may_think = _THINK.startswith(said)
         if self._reading.done:
             self._stop, self.done = "stop", True
         elif len(self._written) >= self.limit:
             self.done = True
         return deltas
 
-    def _without_trigger(self, logits: Logits) -> int:
-        """The next token that does not complete the trigger, in whatever tokens the model may spell it."""
-        trigger = self._dialect.trigger
+    def _without_trigger(self, logits: Logits, but: int | None = None) -> int:
+        """The next token that does not complete the trigger, in whatever tokens the model may spell it; `but` may."""
         while True:
             token = self._pick(logits)
-            if not trigger or trigger not in self._engine.decode([*self._written[-len(trigger) :], token]):
+            if token == but or not self._opens(token):
                 return token
             logits = _banned(logits, token)
+
+    def _opens(self, token: int) -> bool:
+        """Whether a call begins with this token."""
+        trigger = self._dialect.trigger
+        if not trigger or trigger[-1] not in self._text_of(token):
+            return False
+        before = self._written[-2 * len(trigger) :]
+        old, new = self._engine.decode(before), self._engine.decode([*before, token])
+        return any(found.end() > len(old) for found in self._trigger_in.finditer(new))
+
+    def _refuses(self, call: ToolCall) -> bool:
+        """Whether a call that was read is none that may go out.
+
+        Dialects read more than they write: what was not written behind the trigger was held to nothing.
+        """
+        if self._choice == "none":
+            return True
+        if not self._decoding.constrain:
+            return False
+        tool = self._offered.get(call.name)
+        return tool is None or (not self._watch.calling and bool(violations(tool, call.arguments)))
 
     def _note(self, logits: Logits, allowed: Allowed | None, token: int, top: int) -> None:
         each = logprobs(logits)

@@ -26,7 +26,7 @@ from toolfinch.serve.keys import Keys
 from toolfinch.serve.limits import Limits
 from toolfinch.serve.log import failure
 from toolfinch.serve.metrics import Metrics
-from toolfinch.serve.refusal import Refusal
+from toolfinch.serve.refusal import Refusal, TimeLimit
 from toolfinch.serve.responses_stream import Events, encoded
 from toolfinch.serve.service import Came, Service, unknown_model
 from toolfinch.serve.stream import DONE, Chunks, event
@@ -130,9 +130,12 @@ def create(
     async def diagnosed(request: Request) -> Response:
         came = Came.now(limits)
         wanted = await service.admitted(wire.read_request(await body.read(request, limits), limits))
-        async with asyncio.timeout_at(came.deadline):
-            found = asyncio.to_thread(diagnose, caller, wanted.messages, wanted.tools, wanted.decoding)
-            return answer(await body.unless_gone(request, found))
+        try:
+            async with asyncio.timeout_at(came.deadline):
+                found = asyncio.to_thread(diagnose, caller, wanted.messages, wanted.tools, wanted.decoding)
+                return answer(await body.unless_gone(request, found))
+        except TimeoutError as error:
+            raise TimeLimit("the diagnosis was not done in time") from error
 
     async def page(request: Request) -> Response:
         from starlette.responses import Response

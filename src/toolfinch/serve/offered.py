@@ -138,11 +138,12 @@ def why_not(caller: ToolCaller, tool: Tool) -> str:
     if not isinstance(caller, LocalCaller):
         return ""  # an endpoint's own affair
     known, encoded = _known.setdefault(caller, {}), msgspec.json.encode(tool)
-    if encoded not in known:
+    if (verdict := known.get(encoded)) is None:
+        verdict = _verdict(caller, tool)
         if len(known) >= _KNOWN:
-            known.clear()
-        known[encoded] = _verdict(caller, tool)
-    return known[encoded]
+            known.clear()  # perhaps while another thread looks
+        known[encoded] = verdict
+    return verdict
 
 
 def _verdict(caller: LocalCaller, tool: Tool) -> str:

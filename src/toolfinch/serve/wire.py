@@ -316,6 +316,8 @@ def misfit(request: Request, reply: Reply) -> bool:
     schema = request.decoding.response_schema
     if schema is None or reply.message.calls or reply.stop != "stop":
         return False
+    if request.decoding.stop:  # it may have been cut where the client wanted
+        return False
     if reply.verdict is not None and reply.verdict.action in ("ask", "decline"):
         return False  # the gate's own words, in place of calls
     try:
