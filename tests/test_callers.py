@@ -299,7 +299,7 @@ def test_a_listing_that_cannot_be_read_is_named(listing: Any) -> None:
 
 @pytest.mark.parametrize(
     ("library", "spec"),
-    [("httpx2", "http://127.0.0.1:1/v1#m"), ("transformers", "folder"), ("llama_cpp", "gguf")],
+    [("aiohttp", "http://127.0.0.1:1/v1#m"), ("transformers", "folder"), ("llama_cpp", "gguf")],
 )
 def test_a_missing_library_is_named_with_the_extra_that_brings_it(
     library: str, spec: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

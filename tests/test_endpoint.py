@@ -1,7 +1,11 @@
-"""Endpoints that misbehave, over real sockets, and runs against them: every case kept, every error one line."""
+"""Endpoints that misbehave, over real sockets, and runs against them: every case kept, every error one line.
+
+An endpoint is asked by a thread that waits, and on an event loop, as the server does it; what comes of it is the same.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
@@ -9,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +21,7 @@ from typing import Any
 import pytest
 
 from toolfinch import dialects
-from toolfinch.caller import Decoding, Usage
+from toolfinch.caller import Decoding, Reply, Usage
 from toolfinch.callers import http
 from toolfinch.callers.load import load
 from toolfinch.callers.openai import API_KEY, OpenAICaller
@@ -135,6 +140,7 @@ def trickles(to: Handler, _: dict[str, Any]) -> None:
 
 
 def trickles_head(to: Handler, _: dict[str, Any]) -> None:
+    to.wfile.write(b"HTTP/1.1 200 OK\r\nX-Pad: ")
     for _ in range(1000):
         to.wfile.write(b"H")
         time.sleep(0.05)
@@ -163,8 +169,39 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "BACKOFF_S", 0.01)
 
 
-def caller(server: Server, **options: Any) -> OpenAICaller:
-    return OpenAICaller(server.url, "m", **{"retries": 0, "timeout_s": 5.0, **options})
+class OnLoop(OpenAICaller):
+    """Asked on an event loop, a new one each time."""
+
+    def __init__(self, run: Callable[[Any], Any], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._run = run
+
+    def reply(self, *args: Any) -> Reply:
+        async def once() -> Reply:
+            try:
+                return await self.reply_async(*args)
+            finally:
+                await http.close()
+
+        reply: Reply = self._run(once())
+        return reply
+
+
+def on_uvloop(work: Any) -> Any:
+    return pytest.importorskip("uvloop").run(work)
+
+
+Way = Callable[..., OpenAICaller]
+WAYS: dict[str, Way] = {
+    "thread": OpenAICaller,
+    "asyncio": partial(OnLoop, asyncio.run),
+    "uvloop": partial(OnLoop, on_uvloop),
+}
+either_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+
+
+def caller(server: Server, way: Way = OpenAICaller, **options: Any) -> OpenAICaller:
+    return way(server.url, "m", **{"retries": 0, "timeout_s": 5.0, **options})
 
 
 def example(i: int) -> Example:
@@ -211,12 +248,13 @@ TROUBLE: list[tuple[str, Turn, str]] = [
 ]  # fmt: skip
 
 
+@either_way
 @pytest.mark.parametrize(("turn", "words"), [t[1:] for t in TROUBLE], ids=[t[0] for t in TROUBLE])
-def test_trouble_is_an_outcome_of_one_line(turn: Turn, words: str) -> None:
+def test_trouble_is_an_outcome_of_one_line(way: Way, turn: Turn, words: str) -> None:
     """A wrong answer, a traceback, or a case without end, in the middle of a long evaluation."""
     with serving(turn) as server:
         began = time.monotonic()
-        reply = caller(server, timeout_s=0.6).reply(ASK, TOOLS)
+        reply = caller(server, way, timeout_s=0.6).reply(ASK, TOOLS)
         assert time.monotonic() - began < 1.2
     assert (reply.stop, reply.message) == ("error", assistant())
     assert reply.error.startswith(f"{server.url}/chat/completions: ") and "\n" not in reply.error
@@ -233,42 +271,46 @@ PASSING: list[Turn] = [
 ]
 
 
+@either_way
 @pytest.mark.parametrize("turn", PASSING)
-def test_what_may_pass_is_tried_again(turn: Turn) -> None:
+def test_what_may_pass_is_tried_again(way: Way, turn: Turn) -> None:
     """One lost packet or a busy moment in an hour of evaluation would be a failed case."""
     with serving(turn, turn, turn, says("hi")) as server:
-        assert caller(server, retries=3).reply(ASK, TOOLS).message.content == "hi"
+        assert caller(server, way, retries=3).reply(ASK, TOOLS).message.content == "hi"
         assert len(server.asked) == 4
     with serving(turn) as server:
-        assert caller(server, retries=2).reply(ASK, TOOLS).stop == "error"
+        assert caller(server, way, retries=2).reply(ASK, TOOLS).stop == "error"
         assert len(server.asked) == 3
 
 
+@either_way
 @pytest.mark.parametrize("turn", [fails(400, {}), fails(401, {}), fails(404, {}), fails(200, HTML)])
-def test_what_will_not_pass_is_not_tried_again(turn: Turn) -> None:
+def test_what_will_not_pass_is_not_tried_again(way: Way, turn: Turn) -> None:
     """Every case of a run would wait through all retries for the same refusal."""
     with serving(turn, says()) as server:
-        assert caller(server, retries=3).reply(ASK, TOOLS).stop == "error"
+        assert caller(server, way, retries=3).reply(ASK, TOOLS).stop == "error"
         assert len(server.asked) == 1
 
 
-def test_retry_after_is_kept_to_within_the_limit() -> None:
+@either_way
+def test_retry_after_is_kept_to_within_the_limit(way: Way) -> None:
     """Asking again too soon prolongs a rate limit; waiting an hour for one case is no answer either."""
     with serving(fails(429, {}, Retry_After="1"), says()) as server:
         began = time.monotonic()
-        assert caller(server, retries=1).reply(ASK, TOOLS).stop == "stop"
+        assert caller(server, way, retries=1).reply(ASK, TOOLS).stop == "stop"
         assert 1.0 <= time.monotonic() - began < 3
     with serving(fails(429, {"error": "slow down"}, Retry_After="3600"), says()) as server:
         began = time.monotonic()
-        assert "slow down" in caller(server, retries=1).reply(ASK, TOOLS).error
+        assert "slow down" in caller(server, way, retries=1).reply(ASK, TOOLS).error
         assert time.monotonic() - began < 30 and len(server.asked) == 1
 
 
-def test_the_limit_holds_for_all_tries_together() -> None:
+@either_way
+def test_the_limit_holds_for_all_tries_together(way: Way) -> None:
     """Four retries of two minutes each are ten minutes for one case."""
     with serving(slow(0.2, fails(500, {}))) as server:
         began = time.monotonic()
-        assert caller(server, retries=1000, timeout_s=0.7).reply(ASK, TOOLS).stop == "error"
+        assert caller(server, way, retries=1000, timeout_s=0.7).reply(ASK, TOOLS).stop == "error"
         assert time.monotonic() - began < 30 and len(server.asked) > 1
 
 
@@ -293,9 +335,10 @@ REFUSED: list[tuple[str, int, Any, dict[str, Any]]] = [
 ]
 
 
+@either_way
 @pytest.mark.parametrize(("name", "status", "body", "instead"), REFUSED)
 def test_a_refused_parameter_is_left_out_once_and_for_all(
-    name: str, status: int, body: Any, instead: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    way: Way, name: str, status: int, body: Any, instead: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An endpoint that does not know `seed` could not be measured; or its results would differ in silence."""
 
@@ -303,7 +346,7 @@ def test_a_refused_parameter_is_left_out_once_and_for_all(
         (fails(status, body) if name in request else says())(to, request)
 
     with serving(slow(0.05, strict)) as server:
-        asking = caller(server)
+        asking = caller(server, way)
         results = run(asking, [example(i) for i in range(8)], concurrency=4, progress=False)
     assert all(r.reply.stop == "stop" for r in results)
     assert list(asking.changes) == [name]
@@ -318,10 +361,11 @@ def test_a_refused_parameter_is_left_out_once_and_for_all(
     }
 
 
+@either_way
 @pytest.mark.parametrize(
     "how", [Decoding(tool_choice="required"), Decoding(tool_choice="=set_alarm"), Decoding(parallel=False)]
 )
-def test_a_parameter_that_asks_for_something_is_not_left_out(how: Decoding) -> None:
+def test_a_parameter_that_asks_for_something_is_not_left_out(way: Way, how: Decoding) -> None:
     """The reply would be to another question."""
     body = {"error": "tool_choice and parallel_tool_calls are not supported"}
 
@@ -330,9 +374,10 @@ def test_a_parameter_that_asks_for_something_is_not_left_out(how: Decoding) -> N
         (fails(400, body) if asked else says())(to, request)
 
     with serving(strict) as server:
-        assert "not supported" in caller(server).reply(ASK, TOOLS, how).error
+        assert "not supported" in caller(server, way).reply(ASK, TOOLS, how).error
 
 
+@either_way
 @pytest.mark.parametrize(
     "said",
     [
@@ -344,35 +389,38 @@ def test_a_parameter_that_asks_for_something_is_not_left_out(how: Decoding) -> N
         "Cannot truncate prompt with n_keep (40) >= n_ctx (16)",
     ],
 )
-def test_a_prompt_that_is_too_long_is_the_models_limit(said: str) -> None:
+def test_a_prompt_that_is_too_long_is_the_models_limit(way: Way, said: str) -> None:
     """Neither an endpoint's error, which is left out of the figures, nor a refusal of `max_tokens`."""
     with serving(fails(400, {"error": {"message": said, "param": "max_tokens"}})) as server:
-        asking = caller(server)
+        asking = caller(server, way)
         assert asking.reply(ASK, TOOLS).stop == "context" and not asking.changes
         with background(asking) as url:
             assert load(url).reply(ASK, TOOLS).stop == "context"
 
 
-def test_tokens_that_are_not_known_are_none() -> None:
+@either_way
+def test_tokens_that_are_not_known_are_none(way: Way) -> None:
     """Some servers say -1, and a negative cost ended the report."""
     answer = {
         "choices": [{"message": {"content": "hi"}}],
         "usage": {"prompt_tokens": -1, "completion_tokens": -1},
     }
     with serving(lambda to, _: to.answer(200, answer)) as server:
-        assert caller(server).reply(ASK, TOOLS).usage == Usage()
+        assert caller(server, way).reply(ASK, TOOLS).usage == Usage()
 
 
-def test_a_refusal_that_was_misread_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+@either_way
+def test_a_refusal_that_was_misread_changes_nothing(way: Way, capsys: pytest.CaptureFixture[str]) -> None:
     """A tool that is named as a parameter is would leave the rest of the run without its temperature."""
     said = "Invalid schema for function 'temperature': 'oneOf' is not permitted"
     with serving(fails(400, {"error": {"message": said}})) as server:
-        asking = caller(server)
+        asking = caller(server, way)
         assert said in asking.reply(ASK, TOOLS).error and not asking.changes
         assert len(server.asked) == 2 and not capsys.readouterr().err
 
 
-def test_vllm_without_a_parser_is_asked_for_text(capsys: pytest.CaptureFixture[str]) -> None:
+@either_way
+def test_vllm_without_a_parser_is_asked_for_text(way: Way, capsys: pytest.CaptureFixture[str]) -> None:
     """`--dialect auto` is for servers that do not read calls, and this one answers none of them otherwise."""
 
     def vllm(to: Handler, request: dict[str, Any]) -> None:
@@ -381,9 +429,9 @@ def test_vllm_without_a_parser_is_asked_for_text(capsys: pytest.CaptureFixture[s
         (says(text) if request["tool_choice"] == "none" else fails(400, {"message": said}))(to, request)
 
     with serving(vllm) as server:
-        assert caller(server, dialect="auto").reply(ASK, TOOLS).message.calls == (ALARM,)
+        assert caller(server, way, dialect="auto").reply(ASK, TOOLS).message.calls == (ALARM,)
         assert "tool_choice is sent as none" in capsys.readouterr().err
-        assert "--enable-auto-tool-choice" in caller(server).reply(ASK, TOOLS).error
+        assert "--enable-auto-tool-choice" in caller(server, way).reply(ASK, TOOLS).error
 
 
 def test_a_turn_that_only_calls_has_no_null_for_its_text() -> None:
@@ -394,7 +442,8 @@ def test_a_turn_that_only_calls_has_no_null_for_its_text() -> None:
     assert "content" not in turn and turn["tool_calls"][0]["function"]["name"] == "set_alarm"
 
 
-def test_arguments_that_are_not_json_are_unread() -> None:
+@either_way
+def test_arguments_that_are_not_json_are_unread(way: Way) -> None:
     """Engines pass on what a model wrote; half a call must count as a call that failed, not as silence."""
     calls = [
         {"id": "1", "type": "function", "function": {"name": "set_alarm", "arguments": '{"at": '}},
@@ -403,7 +452,7 @@ def test_arguments_that_are_not_json_are_unread() -> None:
         {"type": "custom"},
     ]
     with serving(says(None, "tool_calls", tool_calls=calls, reasoning_content="hm")) as server:
-        reply = caller(server, dialect="auto").reply(ASK, TOOLS)
+        reply = caller(server, way, dialect="auto").reply(ASK, TOOLS)
     assert reply.message.calls == (ToolCall("set_alarm", {}, "2"), ToolCall("set_alarm", {"at": "7"}, "3"))
     assert len(reply.unread) == 2 and "at" in reply.unread[0] and not reply.read_as
 
@@ -431,15 +480,17 @@ NO_COMPLETIONS: list[Any] = [
 ]
 
 
+@either_way
 @pytest.mark.parametrize("body", NO_COMPLETIONS, ids=json.dumps)
-def test_an_answer_that_is_no_completion_is_an_error(body: Any) -> None:
+def test_an_answer_that_is_no_completion_is_an_error(way: Way, body: Any) -> None:
     """Endpoints answer 200 with anything at all."""
     with serving(fails(200, body)) as server:
-        reply = caller(server).reply(ASK, TOOLS)
+        reply = caller(server, way).reply(ASK, TOOLS)
     assert reply.stop == "error" and "not a completion" in reply.error
 
 
-def test_only_our_own_key_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+@either_way
+def test_only_our_own_key_is_sent(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key for one company would be handed to whatever host was typed."""
     monkeypatch.setenv("OPENAI_API_KEY", "secret-one")
     monkeypatch.setenv(API_KEY, "mine")
@@ -450,7 +501,7 @@ def test_only_our_own_key_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
         says()(to, request)
 
     with serving(look) as server:
-        caller(server).reply(ASK, TOOLS)
+        caller(server, way).reply(ASK, TOOLS)
     assert "Bearer mine" in heads[0] and "secret-one" not in heads[0]
 
 

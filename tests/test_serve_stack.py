@@ -14,9 +14,11 @@ from toolfinch.caller import Decoding
 from toolfinch.callers.load import load
 from toolfinch.callers.local import LocalCaller
 from toolfinch.cli.main import main
-from toolfinch.errors import UsageError
+from toolfinch.errors import EndpointGone, UsageError
 from toolfinch.message import assistant, user
 from toolfinch.serve.diagnosis import diagnose
+from toolfinch.serve.limits import Limits
+from toolfinch.serve.refusal import Refusal
 from toolfinch.serve.retrieving import Retrieving
 from toolfinch.serve.run import background
 from toolfinch.serve.stack import Stack, assemble, innermost
@@ -58,6 +60,16 @@ def test_a_catalogue_is_searched_and_what_cannot_be_held_is_said(tmp_path: Path)
             base + "/chat/completions",
             json={"messages": [{"role": "user", "content": "Set an alarm for 8:00"}]},
         )
+        asked = {"messages": [{"role": "user", "content": "now"}], "parallel_tool_calls": False}
+        named = {"type": "function", "function": {"name": "set_alarm"}}
+        for choice in (named, "required"):
+            made = httpx.post(base + "/chat/completions", json={**asked, "tool_choice": choice}).json()
+            assert made["choices"][0]["message"]["tool_calls"], made
+        flat = {"type": "function", "name": "set_alarm"}
+        made = httpx.post(base + "/responses", json={"input": "now", "tool_choice": flat}).json()
+        assert [one["name"] for one in made["output"]] == ["set_alarm"]
+        named["function"]["name"] = "nothing"
+        assert httpx.post(base + "/chat/completions", json={**asked, "tool_choice": named}).status_code == 400
     extra = answer.json()["toolfinch"]
     assert extra["shown"][0] == "set_alarm" and 0 <= extra["none_fits"] <= 1
 
@@ -120,12 +132,22 @@ def test_a_diagnosis_over_http_and_on_the_command_line(
         answer = httpx.post(base + "/diagnose", json=body)
         assert answer.status_code == 200 and answer.json()["dialect"] == "hermes"
         assert httpx.post(base + "/diagnose", json={"messages": 3}).status_code == 400
+        # An answer of a schema that the client's own stop string cuts is no failure.
+        schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+        shape = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+        cut = httpx.post(
+            base + "/chat/completions", json={"messages": ASK, "response_format": shape, "stop": ":"}
+        )
+        assert cut.status_code == 200 and cut.json()["choices"][0]["message"]["content"] == '{"a"'
         page = httpx.get(base.removesuffix("v1"))
         assert (
             page.status_code == 200
             and "Toolfinch" in page.text
             and "default-src 'none'" in page.headers["content-security-policy"]
         )
+    with background(fledgling, limits=Limits(request_s=0.001)) as base:
+        late = httpx.post(base + "/diagnose", json=body)
+        assert late.status_code == 504 and late.json()["error"]["code"] == "timeout"
     path = tmp_path / "request.json"
     path.write_text(json.dumps(body))
     _run("diagnose", "fledgling", str(path), "--json")
@@ -137,3 +159,9 @@ def test_a_diagnosis_over_http_and_on_the_command_line(
     with pytest.raises(SystemExit):
         main(["diagnose", "fledgling", str(path)])
     assert "not JSON" in capsys.readouterr().err
+
+
+def test_an_endpoint_that_is_gone_is_not_the_servers_own_mistake() -> None:
+    """A 500 sends the operator to look in the wrong place."""
+    refusal = Refusal(EndpointGone("20 requests in a row got no answer"))
+    assert refusal.status == 502 and refusal.body["error"]["type"] == "upstream_error"

@@ -1,13 +1,17 @@
 """`Endpoint`: JSON over HTTP with retries, all of it under one deadline, and one line for whatever goes wrong.
 
-Every request runs on one event loop in a thread of its own, because only there does a deadline hold for all
-of it: looking up the name, connecting, a body that trickles in byte by byte, and the waits between tries.
-Threads call `get` and `post` and wait. Left out: streaming.
+Every request runs on an event loop, because only there does a deadline hold for all of it: looking up the name,
+connecting, a body that trickles in byte by byte, and the waits between tries. Who is on one already, as the server is,
+awaits `get` and `post` there, and cancelling that ends the request; threads hand them to `wait_for`, which runs them on
+the one loop that all of them share. Connections stay open, and belong to the loop that they were made on. Left out:
+streaming, cookies, and a limit to the requests under way, which is for those who make them to know.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import base64
 import email.utils
 import functools
 import itertools
@@ -17,18 +21,30 @@ import socket
 import ssl
 import threading
 import time
+import urllib.request
 from collections.abc import Coroutine
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
 from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+    from yarl import URL
+
+T = TypeVar("T")
+
 CONNECT_S = 10.0
 """Seconds for a connection alone, so that a host that swallows packets does not take a case's whole time."""
+KEPT_S = 4.0
+"""Seconds that a connection is kept unused: less than the five after which uvicorn and Node close it, since a request that
+meets the closing is lost."""
 BACKOFF_S = 0.5
 """The first wait; each one after it is twice as long, up to `LONGEST_WAIT_S`, less up to half by chance."""
 LONGEST_WAIT_S = 8.0
+MOST_BYTES = 64 << 20
+"""Of an answer's body, unpacked; the longest replies are some megabytes."""
 _SHOWN = 300  # characters of an endpoint's own words
 
 Trouble = Literal["unreachable", "broken_off", "time", "status", "unreadable"]
@@ -53,55 +69,57 @@ class NoAnswer(ToolfinchError):
 
 
 class Endpoint:
-    """Requests to the paths below one base URL; safe to share between threads."""
+    """Requests to the paths below one base URL; safe to share between threads and event loops."""
 
     def __init__(self, base_url: str, api_key: str, *, timeout_s: float, retries: int) -> None:
         """`timeout_s` is for one `post`, retries included. Raises UsageError for what is no URL."""
         try:
-            import httpx2
+            import aiohttp
+            import yarl
         except ImportError as error:
             raise MissingDependency(
-                f"{base_url}: calling an endpoint needs httpx2", hint="pip install 'toolfinch[serve]'"
+                f"{base_url}: calling an endpoint needs aiohttp", hint="pip install 'toolfinch[serve]'"
             ) from error
         self.url = base_url.rstrip("/")
-        self._httpx = httpx2
+        self._aiohttp = aiohttp
         self._timeout_s = timeout_s
         self._retries = retries
-        self._loop = _event_loop()
         try:
-            url = httpx2.URL(base_url)
-            if not url.host or (url.port or 0) >= 1 << 16:
-                raise httpx2.InvalidURL(f"it has no {'port like that' if url.host else 'host'}")
-        except httpx2.InvalidURL as error:
+            url = yarl.URL(self.url)
+            if url.scheme not in ("http", "https") or not url.host:
+                raise ValueError("expected http://host/…")
+        except ValueError as error:
             raise UsageError(f"{base_url}: not a URL ({error})") from error
-        self._client = httpx2.AsyncClient(
-            headers={"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"},
-            timeout=httpx2.Timeout(None, connect=CONNECT_S),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
-            follow_redirects=True,
-        )
+        authorization = f"Bearer {api_key}"
+        if url.user is not None:
+            secret = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+            authorization = f"Basic {secret}"
+        self._at = functools.cache(url.with_user(None).joinpath)
+        self._proxy = _proxy(url)
+        self._headers = {
+            "Authorization": authorization,
+            "Content-Type": "application/json",
+            "User-Agent": "toolfinch",
+        }
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work`, which awaits this endpoint, comes to; for threads without an event loop of their own."""
+        return asyncio.run_coroutine_threadsafe(work, _event_loop()).result()
 
     def deadline(self) -> float:
         """When a request that begins now has to be done, by `time.monotonic`."""
         return time.monotonic() + self._timeout_s
 
-    def get(self, path: str) -> bytes:
+    async def get(self, path: str) -> bytes:
         """The body of a successful answer, asked for once. Raises NoAnswer, which says why there was none."""
         within_s = min(self._timeout_s, CONNECT_S)
-        url, deadline = f"{self.url}/{path}", time.monotonic() + within_s
-        return self._wait_for(self._once("GET", url, b"", deadline, within_s))
+        return await self._once("GET", path, b"", time.monotonic() + within_s, within_s)
 
-    def post(self, path: str, body: bytes, deadline: float) -> bytes:
+    async def post(self, path: str, body: bytes, deadline: float) -> bytes:
         """As `get`, with retries, all before the deadline."""
-        return self._wait_for(self._retried(f"{self.url}/{path}", body, deadline))
-
-    def _wait_for(self, answer: Coroutine[Any, Any, bytes]) -> bytes:
-        return asyncio.run_coroutine_threadsafe(answer, self._loop).result()
-
-    async def _retried(self, url: str, body: bytes, deadline: float) -> bytes:
         for attempt in itertools.count():
             try:
-                return await self._once("POST", url, body, deadline, self._timeout_s)
+                return await self._once("POST", path, body, deadline, self._timeout_s)
             except NoAnswer as error:
                 wait = _backoff(attempt) if error.wait_s is None else error.wait_s
                 if attempt >= self._retries or not error.passing or time.monotonic() + wait >= deadline:
@@ -109,34 +127,91 @@ class Endpoint:
             await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
-    async def _once(self, method: str, url: str, body: bytes, deadline: float, limit_s: float) -> bytes:
-        httpx = self._httpx
+    async def _once(self, method: str, path: str, body: bytes, deadline: float, limit_s: float) -> bytes:
+        aiohttp, url = self._aiohttp, f"{self.url}/{path}"
+        to, head, proxy = self._at(path), self._headers, self._proxy
         try:
-            async with asyncio.timeout_at(deadline):
-                answer = await self._client.request(method, url, content=body)
+            async with (
+                asyncio.timeout(deadline - time.monotonic()),
+                _session().request(method, to, data=body, headers=head, proxy=proxy) as answer,
+            ):
+                content = await _whole(answer, url)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise NoAnswer(f"{url}: no connection within {CONNECT_S:g} s", "unreachable") from error
         except TimeoutError as error:
             raise NoAnswer(f"{url}: no whole answer within {limit_s:g} s", "time") from error
-        except httpx.ConnectTimeout as error:
-            raise NoAnswer(f"{url}: no connection within {CONNECT_S:g} s", "unreachable") from error
-        except httpx.ConnectError as error:
+        except aiohttp.ClientConnectorError as error:
             raise NoAnswer(f"{url}: cannot connect: {_cause(error)}", "unreachable") from error
-        except httpx.TransportError as error:
+        except (aiohttp.TooManyRedirects, aiohttp.InvalidURL) as error:
+            raise NoAnswer(f"{url}: its redirects lead nowhere", "unreadable") from error
+        except aiohttp.ClientPayloadError as error:
+            if isinstance(error.__cause__, aiohttp.http_exceptions.ContentEncodingError):
+                why = f"it cannot be unpacked ({answer.headers.get('Content-Encoding')})"
+                raise NoAnswer(f"{url}: its answer cannot be read: {why}", "unreadable") from error
+            why = "peer closed before the answer was whole"
+            raise NoAnswer(f"{url}: the connection broke off: {why}", "broken_off") from error
+        except aiohttp.ServerDisconnectedError as error:  # its own words may be half of a head
+            raise NoAnswer(f"{url}: the connection broke off: Server disconnected", "broken_off") from error
+        except aiohttp.ClientError as error:  # reset; what is not HTTP
             raise NoAnswer(f"{url}: the connection broke off: {_cause(error)}", "broken_off") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:  # not gzip after all; redirects without end
-            raise NoAnswer(f"{url}: its answer cannot be read: {error}", "unreadable") from error
-        if answer.is_success:
-            return answer.content
-        said = _words(answer.content) or answer.reason_phrase
+        if answer.ok:
+            return content
+        said = _words(content) or answer.reason
         wait = _retry_after(answer.headers.get("Retry-After", ""))
-        raise NoAnswer(f"{url}: HTTP {answer.status_code}: {said}", "status", answer.status_code, wait)
+        raise NoAnswer(f"{url}: HTTP {answer.status}: {said}", "status", answer.status, wait)
+
+
+async def _whole(answer: ClientResponse, url: str) -> bytes:
+    parts, size = [], 0
+    async for part in answer.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise NoAnswer(f"{url}: its answer is longer than {MOST_BYTES} bytes", "unreadable")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+_sessions: dict[asyncio.AbstractEventLoop, ClientSession] = {}
+
+
+def _session() -> ClientSession:
+    """The running event loop's connections."""
+    import aiohttp
+
+    loop = asyncio.get_running_loop()
+    if loop not in _sessions:
+        _sessions[loop] = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(connect=CONNECT_S),
+        )
+    return _sessions[loop]
+
+
+async def close() -> None:
+    """Close the connections of the event loop that this runs on, which is about to end."""
+    session = _sessions.pop(asyncio.get_running_loop(), None)
+    if session is not None:
+        await session.close()
 
 
 @functools.cache
 def _event_loop() -> asyncio.AbstractEventLoop:
-    """One for all endpoints. Its thread is a daemon: a reply that hangs must not keep the process from ending."""
+    """One for all threads. Its own is a daemon: a reply that hangs must not keep the process from ending."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True, name="toolfinch-endpoints").start()
+    # Its connections end with the process, which is no news.
+    atexit.register(loop.set_exception_handler, lambda loop, context: None)
     return loop
+
+
+def _proxy(url: URL) -> str | None:
+    """What the environment says of requests to this host, asked once: asking takes as long as a request."""
+    if urllib.request.proxy_bypass(f"{url.host}:{url.port}"):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def _backoff(attempt: int) -> float:

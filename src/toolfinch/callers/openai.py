@@ -39,7 +39,7 @@ IN_A_ROW = 20
 
 
 class OpenAICaller:
-    """Implements `ToolCaller` for `POST {base_url}/chat/completions`; safe to share between threads."""
+    """Implements `ToolCaller` for `POST {base_url}/chat/completions`; safe to share between threads and event loops."""
 
     def __init__(
         self,
@@ -86,9 +86,22 @@ class OpenAICaller:
         Raises EndpointGone for the last of `IN_A_ROW` requests without an answer.
         """
         began = time.perf_counter()
+        answer = self._tried(request(self._model, messages, tools, decoding))
+        return self._outcome(self._endpoint.wait_for(answer), tools, began)
+
+    async def reply_async(
+        self, messages: Sequence[Message], tools: Sequence[Tool], decoding: Decoding = Decoding()
+    ) -> Reply:
+        """As `reply`, on the running event loop; cancelling it ends the request."""
+        began = time.perf_counter()
+        answer = self._tried(request(self._model, messages, tools, decoding))
+        return self._outcome(await answer, tools, began)
+
+    def _outcome(self, answer: bytes | NoAnswer, tools: Sequence[Tool], began: float) -> Reply:
         try:
-            body = self.send(request(self._model, messages, tools, decoding))
-            reply = read(body, tools, self._dialect, self._base_url)
+            if isinstance(answer, NoAnswer):
+                raise answer
+            reply = read(answer, tools, self._dialect, self._base_url)
             self._failures = 0
         except NoAnswer as error:
             self._count(error)
@@ -96,15 +109,24 @@ class OpenAICaller:
             reply = Reply(Message("assistant"), stop=stop, error=str(error))
         return msgspec.structs.replace(reply, timings=Timings(total_s=time.perf_counter() - began))
 
+    async def _tried(self, request: Mapping[str, Any]) -> bytes | NoAnswer:
+        try:
+            return await self._answer(request)
+        except NoAnswer as error:
+            return error
+
     def send(self, request: Mapping[str, Any]) -> bytes:
         """The body of the endpoint's answer to a request. Raises NoAnswer where there is none."""
+        return self._endpoint.wait_for(self._answer(request))
+
+    async def _answer(self, request: Mapping[str, Any]) -> bytes:
         deadline = self._endpoint.deadline()
         tried: dict[str, tuple[str, NoAnswer]] = {}
         while True:
             changes = {**self.changes, **{name: change for name, (change, _) in tried.items()}}
             sent = _changed(request, changes)
             try:
-                body = self._endpoint.post("chat/completions", msgspec.json.encode(sent), deadline)
+                body = await self._endpoint.post("chat/completions", msgspec.json.encode(sent), deadline)
             except NoAnswer as error:
                 refused = _refused(sent, error, reads_text=bool(self._dialect))
                 if not refused:
@@ -134,7 +156,7 @@ class OpenAICaller:
     def _greet(self) -> None:
         """Find out that somebody is there, and which model is served where none was named."""
         try:
-            body = self._endpoint.get("models")
+            body = self._endpoint.wait_for(self._endpoint.get("models"))
         except NoAnswer as error:
             if self._model and error.trouble != "unreachable":
                 return  # an endpoint need not list its models

@@ -76,7 +76,7 @@ def create(
     async def chat(request: Request) -> Any:
         came = Came.now(limits)
         raw = await body.read(request, limits)
-        wanted = wire.read_request(raw, limits, set_aside=_sets_aside(request))
+        wanted = wire.read_request(raw, limits, set_aside=_sets_aside(request), behind=service.behind)
         wanted = await service.admitted(wanted)
         items = service.replies(wanted, _came(came, request, raw))
         if wanted.stream:
@@ -90,7 +90,7 @@ def create(
     async def respond(request: Request) -> Any:
         came = Came.now(limits)
         raw = await body.read(request, limits)
-        asked = responses.read_request(raw, limits, set_aside=_sets_aside(request))
+        asked = responses.read_request(raw, limits, set_aside=_sets_aside(request), behind=service.behind)
         wanted = await service.admitted(asked.request)
         items = service.replies(wanted, _came(came, request, asked.chat))
         echo = {**asked.echo, "tools": responses.tools_json(wanted.tools)}
@@ -129,7 +129,9 @@ def create(
 
     async def diagnosed(request: Request) -> Response:
         came = Came.now(limits)
-        wanted = await service.admitted(wire.read_request(await body.read(request, limits), limits))
+        wanted = await service.admitted(
+            wire.read_request(await body.read(request, limits), limits, behind=service.behind)
+        )
         try:
             async with asyncio.timeout_at(came.deadline):
                 found = asyncio.to_thread(diagnose, caller, wanted.messages, wanted.tools, wanted.decoding)

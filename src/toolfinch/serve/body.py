@@ -25,26 +25,25 @@ class Gone(Exception):
 
 async def read(request: Request, limits: Limits) -> bytes:
     """The whole body. Raises RequestError with 413 or 408, Gone."""
-    from starlette.requests import ClientDisconnect
-
     body, size = bytearray(), 0
     try:
         async with asyncio.timeout(limits.body_s):
-            async for part in request.stream():
+            more = True
+            while more and size <= DRAINED * limits.body_bytes:
+                came = await request.receive()
+                if came["type"] == "http.disconnect":
+                    raise Gone
+                part, more = came.get("body", b""), came.get("more_body", False)
                 size += len(part)
                 if size <= limits.body_bytes:
                     body += part
-                elif size > DRAINED * limits.body_bytes:
-                    break
     except TimeoutError as error:
         message = f"body: not whole within {limits.body_s:g} s"
         raise RequestError(message, status=408, code="timeout") from error
-    except ClientDisconnect as error:
-        raise Gone from error
     if size > limits.body_bytes:
-        more = "more than " if size > DRAINED * limits.body_bytes else ""
+        than = "more than " if size > DRAINED * limits.body_bytes else ""
         raise RequestError(
-            f"body: {more}{size} bytes, and a request may have {limits.body_bytes}",
+            f"body: {than}{size} bytes, and a request may have {limits.body_bytes}",
             status=413,
             code="body_too_large",
             counts={"bytes": size, "limit": limits.body_bytes},
@@ -54,17 +53,26 @@ async def read(request: Request, limits: Limits) -> bytes:
 
 async def unless_gone(request: Request, wanted: Awaitable[T]) -> T:
     """Wait for the first of two: what is wanted, or the client hanging up, which cancels it and raises Gone."""
-    reply = asyncio.ensure_future(wanted)
-    gone = asyncio.ensure_future(_disconnect(request))
+    me, waiting, gone = asyncio.current_task(), True, False
+    assert me is not None
+
+    def hung_up(watch: asyncio.Task[None]) -> None:
+        nonlocal gone
+        if waiting and not watch.cancelled():
+            gone = True
+            me.cancel()
+
+    watch = asyncio.create_task(_disconnect(request))
+    watch.add_done_callback(hung_up)
     try:
-        await asyncio.wait((reply, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not reply.done():
-            raise Gone
-        return reply.result()
+        return await wanted
+    except asyncio.CancelledError:
+        if gone and me.uncancel() == 0:  # by nobody else
+            raise Gone from None
+        raise
     finally:
-        for future in (reply, gone):
-            if future.cancel():
-                await asyncio.wait((future,))
+        waiting = False
+        watch.cancel()
 
 
 async def _disconnect(request: Request) -> None:

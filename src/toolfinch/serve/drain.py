@@ -64,6 +64,7 @@ def server(front: Front, grace_s: float) -> Any:
             lifespan="off",
             ws="none",
             server_header=False,
+            proxy_headers=False,  # nothing here asks who the client is
             timeout_graceful_shutdown=CUT_S,
         )
     )

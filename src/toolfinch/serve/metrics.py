@@ -6,6 +6,8 @@ each server, so several in one process do not add up.
 
 from __future__ import annotations
 
+import functools
+
 from toolfinch.caller import Reply
 from toolfinch.errors import MissingDependency
 
@@ -53,9 +55,13 @@ class Metrics:
         )
         self.waiting = Gauge("toolfinch_requests_waiting", "Replies that wait for a turn.", registry=registry)
 
+        # Finding the counter for some labels takes longer than counting.
+        self._counted = functools.cache(self._requests.labels)
+        self._timed = functools.cache(self._seconds.labels)
+
     def answered(self, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(route, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._counted(route, status).inc()
+        self._timed(route).observe(seconds)
 
     def reply(self, reply: Reply) -> None:
         usage = reply.usage

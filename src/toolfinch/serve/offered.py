@@ -31,6 +31,8 @@ class Offered(msgspec.Struct, frozen=True):
     """Where in the request each of `tools` stands: `tools[0].function`."""
     aside: tuple[tuple[str, str], ...] = ()
     """Tools that were set aside: name ("" where it has none) and `path: reason`."""
+    behind: frozenset[str] = frozenset()
+    """Names of the tools that stand behind the server, which a tool choice may mean as well."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -40,7 +42,14 @@ class Offered(msgspec.Struct, frozen=True):
 _TOOL_ERROR = re.compile(r"(?:tool|tools\[\d+\](?:\.function)?) '(?P<name>[^']*)': (?P<rest>.*)", re.DOTALL)
 
 
-def read(raw: Sequence[Any], *, limit: int, set_aside: bool = False, flat: bool = False) -> Offered:
+def read(
+    raw: Sequence[Any],
+    *,
+    limit: int,
+    set_aside: bool = False,
+    flat: bool = False,
+    behind: frozenset[str] = frozenset(),
+) -> Offered:
     """The `tools` of a request; `flat` is the Responses API's shape, without `function` around name and schema.
 
     Raises RequestError naming tool and path, with 413 for more than `limit` tools.
@@ -54,7 +63,7 @@ def read(raw: Sequence[Any], *, limit: int, set_aside: bool = False, flat: bool 
             counts=counts,
         )
     # An assistant sends the same tools with every request, and reading one takes longer than all else.
-    return _read(msgspec.json.encode(raw), set_aside, flat)
+    return msgspec.structs.replace(_read(msgspec.json.encode(raw), set_aside, flat), behind=behind)
 
 
 @lru_cache(maxsize=64)
@@ -119,6 +128,7 @@ def held(caller: ToolCaller, offered: Offered) -> Offered:
         tuple(offered.tools[i] for i in good),
         tuple(offered.places[i] for i in good),
         (*offered.aside, *bad),
+        offered.behind,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolfinch.decode.engine import ContextError
-from toolfinch.errors import ToolfinchError, UsageError
+from toolfinch.errors import EndpointGone, ToolfinchError, UsageError
 
 TOO_LONG = "context_length_exceeded"
 
@@ -88,7 +88,7 @@ class Refusal:
             case TimeLimit():
                 self.status = 504
                 self.body = error_json(str(error), "server_error", code="timeout")
-            case UpstreamError():
+            case UpstreamError() | EndpointGone():  # the next request asks again
                 self.status = 502
                 self.body = error_json(str(error), "upstream_error")
             case ToolfinchError():

@@ -91,9 +91,15 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prompt_cache_retention: Any = None
 
 
-def read_request(body: bytes, limits: Limits = Limits(), *, set_aside: bool = False) -> Asked:
-    """Read a request; `set_aside` is what its header says. Raises RequestError naming the field."""
-    return wire.decoded(body, _Body, lambda read: _read(read, limits, set_aside=set_aside))
+def read_request(
+    body: bytes,
+    limits: Limits = Limits(),
+    *,
+    set_aside: bool = False,
+    behind: frozenset[str] = frozenset(),
+) -> Asked:
+    """As `wire.read_request`."""
+    return wire.decoded(body, _Body, lambda read: _read(read, limits, set_aside, behind))
 
 
 def refused(error: UsageError) -> RequestError:
@@ -106,10 +112,10 @@ def refused(error: UsageError) -> RequestError:
     return RequestError(message, status=refusal.status, code=said["code"], counts=said.get("counts"))
 
 
-def _read(body: _Body, limits: Limits, *, set_aside: bool) -> Asked:
+def _read(body: _Body, limits: Limits, set_aside: bool, behind: frozenset[str]) -> Asked:
     _refuse_unsupported(body)
     set_aside = set_aside or body.toolfinch.set_aside_bad_tools
-    tools = offered.read(body.tools or [], limit=limits.tools, set_aside=set_aside, flat=True)
+    tools = offered.read(body.tools or [], limit=limits.tools, set_aside=set_aside, flat=True, behind=behind)
     text, default = body.text or _Text(), Decoding()
     request = wire.Request(
         messages=_messages(body),

@@ -34,6 +34,7 @@ class Retrieving:
         self.caller = caller
         self._k = k
         self._catalogue = tuple(catalogue)
+        self.behind = frozenset(tool.name for tool in catalogue)
         self._indexes: OrderedDict[bytes, Index] = OrderedDict()
         self._lock = threading.Lock()
         if catalogue:

@@ -22,6 +22,7 @@ from toolfinch.serve import offered, wire
 from toolfinch.serve.limits import Limits
 from toolfinch.serve.metrics import Metrics
 from toolfinch.serve.refusal import TOO_LONG, RequestError, UpstreamError
+from toolfinch.serve.retrieving import Retrieving
 from toolfinch.serve.stack import innermost
 from toolfinch.serve.telemetry import Telemetry
 from toolfinch.serve.trace import Trace
@@ -66,6 +67,8 @@ class Service:
         self._model = innermost(caller)
         # Of an endpoint its model, and not its address.
         self.name = self._model.model if isinstance(self._model, OpenAICaller) else caller.name
+        self.behind = caller.behind if isinstance(caller, Retrieving) else frozenset()
+        """Names of the tools of a catalogue."""
         self.limits = limits
         self.metrics = metrics
         self.trace = trace

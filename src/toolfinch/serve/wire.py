@@ -111,9 +111,16 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prompt_cache_retention: Any = None
 
 
-def read_request(body: bytes, limits: Limits = Limits(), *, set_aside: bool = False) -> Request:
-    """Read a chat completion's request; `set_aside` is what its header says. Raises RequestError naming the field."""
-    return decoded(body, _Body, lambda read: _read(read, limits, set_aside=set_aside))
+def read_request(
+    body: bytes,
+    limits: Limits = Limits(),
+    *,
+    set_aside: bool = False,
+    behind: frozenset[str] = frozenset(),
+) -> Request:
+    """Read a chat completion's request; `set_aside` is what its header says, `behind` are names of tools of the server's
+    own. Raises RequestError naming the field."""
+    return decoded(body, _Body, lambda read: _read(read, limits, set_aside, behind))
 
 
 def decoded(body: bytes, kind: type[Body], read: Callable[[Body], Read]) -> Read:
@@ -131,10 +138,10 @@ def decoded(body: bytes, kind: type[Body], read: Callable[[Body], Read]) -> Read
         raise RequestError(str(error).removeprefix("body: ")) from error
 
 
-def _read(body: _Body, limits: Limits, *, set_aside: bool) -> Request:
+def _read(body: _Body, limits: Limits, set_aside: bool, behind: frozenset[str]) -> Request:
     _refuse_unsupported(body)
     set_aside = set_aside or body.toolfinch.set_aside_bad_tools
-    tools = offered.read(body.tools or [], limit=limits.tools, set_aside=set_aside)
+    tools = offered.read(body.tools or [], limit=limits.tools, set_aside=set_aside, behind=behind)
     given = {limit for limit in (body.max_tokens, body.max_completion_tokens) if limit is not None}
     if len(given) > 1:
         raise RequestError("max_tokens: differs from max_completion_tokens; give one of them")
@@ -232,7 +239,7 @@ def choice(raw: str | None, tools: Offered) -> str:
         return "auto"
     if raw not in ("auto", "none", "required"):
         raise RequestError(f"tool_choice: expected auto, none, required or a function, got {raw!r}")
-    if raw == "required" and not tools.tools:
+    if raw == "required" and not (tools.tools or tools.behind):
         aside = "; ".join(f"{why}: set aside" for _, why in tools.aside)
         raise RequestError("tool_choice: required, but there are no tools" + (f" ({aside})" if aside else ""))
     return raw
@@ -242,7 +249,7 @@ def named_choice(name: Any, tools: Offered, where: str) -> str:
     """A tool choice that names one."""
     if not isinstance(name, str):
         raise RequestError(f"{where}: missing")
-    if all(tool.name != name for tool in tools.tools):
+    if name not in tools.behind and all(tool.name != name for tool in tools.tools):
         aside = dict(tools.aside)
         if name in aside:
             raise RequestError(f"{where}: {name!r} was set aside ({aside[name]})")

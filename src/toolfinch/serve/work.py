@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -24,6 +24,7 @@ from toolfinch.serve.turns import Turns
 from toolfinch.serve.wire import Request
 from toolfinch.tool import Tool
 
+_LATE = "the reply was not done in time"
 _NOTHING = Delta()
 """What a caller makes where it has nothing to show yet and can be stopped."""
 
@@ -50,10 +51,17 @@ async def work(
     `deadline` is by the event loop's clock. Raises what the caller raised, TimeLimit at the deadline, Busy where too many
     requests wait for their turn.
     """
+    on_loop = _on_loop(caller)
+    if (
+        on_loop is not None and request.n == 1
+    ):  # without a task and a queue, which take longer than all else here
+        for made in _with_ids(_pieces(await _before(deadline, _passed_on(on_loop, request, 0, turns)))):
+            yield 0, made
+        return
     loop = asyncio.get_running_loop()
     queue: _Queue = asyncio.Queue()
     stopped = threading.Event()
-    limit = loop.call_at(deadline, queue.put_nowait, (0, TimeLimit("the reply was not done in time")))
+    limit = loop.call_at(deadline, queue.put_nowait, (0, TimeLimit(_LATE)))
     starts = [
         loop.create_task(_start(caller, request, index, turns, queue, stopped)) for index in range(request.n)
     ]
@@ -72,35 +80,55 @@ async def work(
             start.cancel()
 
 
+def _on_loop(caller: ToolCaller) -> AsyncCaller | None:
+    return caller if hasattr(caller, "reply_async") else None  # type: ignore[return-value]
+
+
+async def _before(deadline: float, reply: Coroutine[Any, Any, Reply]) -> Reply:
+    try:
+        async with asyncio.timeout_at(deadline) as limit:
+            return await reply
+    except TimeoutError as error:
+        if limit.expired():
+            raise TimeLimit(_LATE) from error
+        raise
+
+
+async def _passed_on(caller: AsyncCaller, request: Request, index: int, turns: Turns) -> Reply:
+    async with turns.taken(always=index > 0):  # of a request that was let in
+        return await caller.reply_async(request.messages, request.tools, _decoding(request, index))
+
+
 async def _start(
     caller: ToolCaller, request: Request, index: int, turns: Turns, queue: _Queue, stopped: threading.Event
 ) -> None:
-    decoding, more = request.decoding, index > 0  # of a request that was let in
-    if more:
-        decoding = msgspec.structs.replace(decoding, seed=decoding.seed + index)
+    on_loop = _on_loop(caller)
     try:
-        on_loop: AsyncCaller | None = caller if hasattr(caller, "reply_async") else None  # type: ignore[assignment]
         if on_loop is not None:
-            async with turns.taken(always=more):
-                reply = await on_loop.reply_async(request.messages, request.tools, decoding)
-            for item in _with_ids(_pieces(reply)):
+            for item in _with_ids(_pieces(await _passed_on(on_loop, request, index, turns))):
                 queue.put_nowait((index, item))
         else:
-            await turns.start(_job(caller, request, decoding, index, queue, stopped), always=more)
+            job = _job(caller, request, index, queue, stopped)
+            await turns.start(job, always=index > 0)
     except Exception as error:  # noqa: BLE001  (raised again where the request is)
         queue.put_nowait((index, error))
+
+
+def _decoding(request: Request, index: int) -> Decoding:
+    """Of one of several choices: another seed."""
+    decoding = request.decoding
+    return msgspec.structs.replace(decoding, seed=decoding.seed + index) if index else decoding
 
 
 def _job(
     caller: ToolCaller,
     request: Request,
-    decoding: Decoding,
     index: int,
     queue: _Queue,
     stopped: threading.Event,
 ) -> Callable[[], None]:
     """What a thread does for one choice."""
-    loop = asyncio.get_running_loop()
+    loop, decoding = asyncio.get_running_loop(), _decoding(request, index)
 
     def put(item: Delta | Reply | Exception) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
