@@ -113,7 +113,7 @@ def test_a_reply_is_the_same_whoever_else_asks(
         assert (reply.raw, reply.stop, reply.message) == (expected.raw, expected.stop, expected.message)
         assert reply.usage.completion_tokens == expected.usage.completion_tokens
         assert reply.usage.cached_tokens < len(prompt) + (how.tool_choice == "required")
-    assert len(engine.threads) == 1
+    assert len(engine.threads) <= 1  # none where no reply had a choice
 
 
 @given(st.data(), st.integers(1, 5), st.integers(60, 160), st.booleans())

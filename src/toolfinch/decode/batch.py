@@ -182,8 +182,12 @@ class _Passes:
         self._live.append(job)
         writer.cached = len(job.slot.ids)
         job.unread = list(prompt[writer.cached :])
-        if deltas := writer.begin():
-            job.out.put(deltas)
+        items: list[Delta | Reply] = [*writer.begin()]
+        if writer.done:  # nothing of it was the model's to choose
+            items += [*writer.finish(), writer.reply()]
+            self._drop(job)
+        if items:
+            job.out.put(items)
         return True
 
     def _parts(self) -> list[tuple[_Job, Part]]:

@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from toolfinch.decode.decision import trigger_id
-from toolfinch.decode.engine import Engine, common_prefix
+from toolfinch.decode.engine import Engine
+from toolfinch.decode.forced import forced
 from toolfinch.dialects import Dialect, rules
 from toolfinch.errors import MissingDependency, SchemaError, ToolfinchError
 from toolfinch.tool import Tool
@@ -77,7 +78,7 @@ class Constraint:
         """The tokens that come next whatever the model says; not fed yet."""
         if not self._active:
             return []
-        return canonical(self._engine, self._since, self._matcher.compute_ff_tokens())
+        return forced(self._engine, self._matcher, self._since)
 
 
 class Words:
@@ -101,23 +102,7 @@ class Words:
     def forced(self) -> list[int]:
         if self._matcher.is_accepting():  # it could go on with white space; or end
             return []
-        return canonical(self._engine, self._since, self._matcher.compute_ff_tokens())
-
-
-def canonical(engine: Engine, before: Sequence[int], forced: Sequence[int]) -> list[int]:
-    """The beginning of `forced` that the model's own tokenizer writes behind `before`, too.
-
-    llguidance finds the tokens by way of its own trie, and is not always of one mind with the tokenizer; a model has
-    only ever read its tokenizer's.
-    """
-    if not forced:
-        return []
-    whole = engine.encode(engine.decode([*before, *forced]))
-    if whole[: len(before)] != list(
-        before
-    ):  # the model itself wrote otherwise: the forced text is judged alone
-        whole, before = engine.encode(engine.decode(forced)), ()
-    return list(forced[: common_prefix(whole[len(before) :], forced)])
+        return forced(self._engine, self._matcher, self._since)
 
 
 def _allowed(matcher: LLMatcher, size: int) -> Allowed:

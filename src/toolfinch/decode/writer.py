@@ -107,6 +107,13 @@ class Writer:
         self._stop: Stop = "length"
         self._logprobs: list[TokenLogprob] = []
         self._read_at = 0.0
+        self._ahead: list[int] = []
+        """What follows the forced start whatever the model says."""
+        if self._written and self._held is not None:
+            for token in self._written:
+                self._held.feed(token)
+            self._ahead = self._held.forced()[: self.limit - len(self._written)]
+            self.wanted = [*self.wanted, *self._ahead]
 
     def begin(self) -> list[Delta]:
         """What the reply begins with before the model is asked anything."""
@@ -116,9 +123,7 @@ class Writer:
         self._watch.text(self._reading.raw, called=False)
         for token in self._written:
             self._note_forced(token)
-            if self._held:
-                self._held.feed(token)
-        return deltas
+        return deltas + self._follow(self._ahead)
 
     def advance(self, logits: Logits) -> list[Delta]:
         """Choose a token by the logits behind what was read, and take all that must follow it."""
@@ -126,6 +131,7 @@ class Writer:
             self._read_at = time.perf_counter()
         if len(self._written) >= self.limit:  # the forced start took all of it
             self.done = True
+        if self.done:
             return []
         thought = self._thinking
         token = self._chosen(logits)
@@ -137,7 +143,12 @@ class Writer:
             elif self._held is not None:
                 follow = self._held.forced()
         self.wanted = [token, *follow]
-        for token in follow:
+        return deltas + self._follow(follow)
+
+    def _follow(self, tokens: Sequence[int]) -> list[Delta]:
+        """Tokens of the reply that could be no others."""
+        deltas: list[Delta] = []
+        for token in tokens:
             if not self.done:
                 self._forced += 1
                 self._note_forced(token)
