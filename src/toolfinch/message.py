@@ -85,7 +85,7 @@ def from_openai(raw: Any, where: str = "message") -> Message:
         raise DataError(f"{where}.role: expected one of {', '.join(ROLES)}")
     content = raw.get("content")
     if not isinstance(content, str):
-        content = _text(content, f"{where}.content")
+        content = "" if content is None else _text(content, f"{where}.content")
     if role == "tool":
         call_id = raw.get("tool_call_id") or ""
         if not isinstance(call_id, str):
@@ -96,7 +96,7 @@ def from_openai(raw: Any, where: str = "message") -> Message:
         return Message(cast(Role, role), content)
     if role != "assistant":
         raise DataError(f"{where}.tool_calls: only an assistant message may have them")
-    if not isinstance(raw_calls, Sequence) or isinstance(raw_calls, str):
+    if not isinstance(raw_calls, (list, Sequence)) or isinstance(raw_calls, str):
         raise DataError(f"{where}.tool_calls: expected a list, got {type(raw_calls).__name__}")
     calls = tuple(call_from_openai(c, f"{where}.tool_calls[{i}]") for i, c in enumerate(raw_calls))
     return Message("assistant", content, calls)

@@ -25,6 +25,9 @@ from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 if TYPE_CHECKING:
     from llguidance import LLTokenizer
 
+_log = logging.getLogger("toolfinch.llama_cpp")
+
+_GGML_ERROR = 4
 _BATCH = 512
 """Tokens of one pass through the model; longer parts take several."""
 
@@ -60,7 +63,7 @@ class LlamaCppEngine:
                 f"{path}: running a GGUF needs llama-cpp-python", hint="pip install 'toolfinch[gguf]'"
             ) from error
 
-        logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
+        _to_our_log(llama_cpp)
         llama_cpp.llama_backend_init()
         self._library = llama_cpp
         self._model = self._load(path, gpu_layers)
@@ -257,6 +260,28 @@ class LlamaCppEngine:
             if len(ids) == 1:
                 ends.add(ids[0])
         return frozenset(ends)
+
+
+_callbacks: list[Any] = []
+"""Held here, since the library holds no Python object."""
+
+
+def _to_our_log(library: Any) -> None:
+    """Whatever llama.cpp prints goes to the log `toolfinch.llama_cpp`, below what is shown unless asked for: what fails is
+    raised here in a line of our own.
+
+    The binding has the levels of an older ggml.h: it prints warnings and swallows errors.
+    """
+    if _callbacks:
+        return
+
+    @library.llama_log_callback  # type: ignore[untyped-decorator]
+    def said(level: int, text: bytes, _: Any) -> None:
+        as_error = level == _GGML_ERROR
+        _log.log(logging.INFO if as_error else logging.DEBUG, text.decode("utf-8", "replace").rstrip())
+
+    _callbacks.append(said)
+    library.llama_log_set(said, ctypes.c_void_p(0))
 
 
 class _Batch:

@@ -20,7 +20,7 @@ import msgspec
 
 from toolfinch.errors import DataError, SchemaError
 from toolfinch.example import Conversation, Mark
-from toolfinch.message import Message, from_openai, to_openai
+from toolfinch.message import Message, ToolResult, from_openai, to_openai
 from toolfinch.tool import Tool, read_with_repairs, shown, to_record
 
 GZIP = b"\x1f\x8b"
@@ -153,9 +153,11 @@ def lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
                     begins = offset - len(line)
                     if b"\0" in line[:4096]:
                         raise DataError(f"{path}: not text (it has null bytes)")
-                if line := line.strip():
+                if text := line.strip():
                     blank = False
-                    yield number, begins, line
+                    if line[0] <= 32:
+                        begins += len(line) - len(line.lstrip())
+                    yield number, begins, text
         except BROKEN_GZIP as error:
             raise DataError(f"{path}:{number + 1}: broken gzip: {error}") from error
     if blank:
@@ -205,12 +207,20 @@ def read_messages(raw: Sequence[Mapping[str, Any] | Message]) -> tuple[Message, 
     """Messages in the OpenAI shape, or ours already. Raises DataError, naming the message."""
     if not raw:
         raise DataError("messages: empty")
-    return tuple(
-        [
-            message if isinstance(message, Message) else from_openai(message, f"messages[{i}]")
-            for i, message in enumerate(raw)
-        ]
-    )
+    return tuple([_message(message, i) for i, message in enumerate(raw)])
+
+
+def _message(raw: Mapping[str, Any] | Message, i: int) -> Message:
+    if type(raw) is Message:
+        return raw
+    if type(raw) is dict and len(raw) <= 3:  # most are words or a result, and read so in half the time
+        role, content = raw.get("role"), raw.get("content")
+        if type(content) is str:
+            if len(raw) == 2 and (role == "user" or role == "assistant"):
+                return Message(role, content)
+            if role == "tool" and type(id := raw.get("tool_call_id")) is str and len(raw) == 3:
+                return Message("tool", content, (), ToolResult(content, id))
+    return from_openai(raw, f"messages[{i}]")
 
 
 def read_dataset(path: Path) -> Iterator[Conversation]:

@@ -88,6 +88,9 @@ def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterable[Session]:
 
 def blocks(turns: Turns, role: str, content: Any, where: str) -> None:
     """One message's content: words, calls and results, in their order; a user's results before the words."""
+    if type(content) is str:
+        turns.say(role, content)
+        return
     if not isinstance(content, list):
         turns.say(role, turns.text(content, where))
         return
@@ -101,7 +104,9 @@ def blocks(turns: Turns, role: str, content: Any, where: str) -> None:
         block = mapped(raw, place)
         kind = block.get("type")
         if kind in RESULTS:
-            text = turns.text(block.get("content"), f"{place}.content")
+            text = block.get("content")
+            if type(text) is not str:
+                text = turns.text(text, f"{place}.content")
             turns.result(block.get("tool_use_id"), text, place, is_error=block.get("is_error") is True)
         elif kind in CALLS:
             if role != "assistant":

@@ -33,7 +33,7 @@ The format is not documented; this was made from what its readers and its issue 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -46,6 +46,7 @@ from toolfinch.data.readers.turns import Turns, mapped, named, readable
 from toolfinch.errors import DataError
 
 NAME = "claude_code"
+KEYS = ("sessionId",)
 SPOKEN = ("user", "assistant", "attachment")
 _COMMAND = re.compile(r"<command-name>(.*?)</command-name>", re.DOTALL)
 _ARGUMENTS = re.compile(r"<command-args>(.*?)</command-args>", re.DOTALL)
@@ -74,18 +75,25 @@ def key(row: Mapping[str, Any]) -> str:
     return named(row, "sessionId")
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, gc=False):
     """One line of the tree. Not frozen: a later copy brings a later version of its row."""
 
     row: Mapping[str, Any]
     parent: str
     place: int
+    aside: bool
+    """Whether it is a sub-agent's."""
+    kind: Any = None
+    content: Any = None
+    """Of its message."""
+    response: str = ""
+    """What the lines of one response have in common; empty where the model did not write it."""
 
 
 class _Log:
     """The lines of a session, each once, and what of them is found by another id than their own."""
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self.lines: dict[str, _Line] = {}
         for place, row in enumerate(rows):
             uuid, parent = row.get("uuid"), row.get("parentUuid")
@@ -94,40 +102,61 @@ class _Log:
             if not isinstance(uuid, str) or not uuid:
                 if row.get("type") in ("user", "assistant"):
                     raise DataError("uuid: a message without one")
-            elif uuid in self.lines:
-                known = self.lines[uuid]
-                known.row, known.parent = row, known.parent or parent
+                continue
+            known = self.lines.get(uuid)
+            if known is None:
+                self.lines[uuid] = _Line(row, parent, place, row.get("isSidechain") is True)
             else:
-                self.lines[uuid] = _Line(row, parent, place)
-        for line in self.lines.values():
-            row, above = line.row, self.lines.get(line.parent)
-            other = above is None or (above.row.get("isSidechain") is True) != (
-                row.get("isSidechain") is True
-            )
-            if other or row.get("subtype") == "compact_boundary":
-                line.parent = ""
+                known.row, known.parent = row, known.parent or parent
+                known.aside = row.get("isSidechain") is True
         self.written: dict[str, list[Mapping[str, Any]]] = {}
         """Blocks of each response, by `message.id`."""
         self.results: dict[str, Mapping[str, Any]] = {}
         """Blocks of results, by `tool_use_id`."""
         for uuid, line in self.lines.items():
-            kind, content = line.row.get("type"), _content(line.row)
+            self._follow(uuid, line)
+
+    def _follow(self, uuid: str, line: _Line) -> None:
+        """What a line has to do with others."""
+        row = line.row
+        if line.parent:
+            above = self.lines.get(line.parent)
+            if above is None or above.aside != line.aside or row.get("subtype") == "compact_boundary":
+                line.parent = ""
+        line.kind = kind = row.get("type")
+        message = row.get("message")
+        if not isinstance(message, dict):
             if kind == "assistant":
-                said = content if isinstance(content, list) else [{"type": "text", "text": content}]
-                parts = [part for part in said if isinstance(part, dict)]
-                _merge(self.written.setdefault(_response(uuid, line.row), []), parts)
-            elif kind == "user" and isinstance(content, list):
-                for part in content:
-                    if isinstance(part, dict) and part.get("type") == "tool_result":
-                        id = part.get("tool_use_id")
-                        if isinstance(id, str):
-                            self.results[id] = part
+                self._write(uuid, None)
+            return
+        line.content = content = message.get("content")
+        if kind == "assistant":
+            response = named(message, "id") or uuid
+            self._write(response, content)
+            if row.get("isApiErrorMessage") is not True and message.get("model") != "<synthetic>":
+                line.response = response
+        elif kind == "user" and isinstance(content, list):
+            for part in content:
+                if isinstance(part, dict) and part.get("type") == "tool_result":
+                    id = part.get("tool_use_id")
+                    if isinstance(id, str):
+                        self.results[id] = part
+
+    def _write(self, response: str, content: Any) -> None:
+        said = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        parts = [part for part in said if isinstance(part, dict)]
+        _merge(self.written.setdefault(response, []), parts)
 
     def leaves(self) -> dict[str, str]:
         """The last message of each context, by the first line of the context, in the order of these."""
         roots: dict[str, str] = {}
         found: dict[str, str] = {}
         for uuid, line in self.lines.items():
+            if line.parent in roots:  # most stand behind the line that they answer
+                roots[uuid] = root = roots[line.parent]
+                if line.kind in SPOKEN:
+                    found[root] = uuid
+                continue
             path = [uuid]
             while path[-1] not in roots and (above := self.lines[path[-1]].parent):
                 path.append(above)
@@ -136,8 +165,10 @@ class _Log:
             root = roots.get(path[-1], path[-1])
             for one in path:
                 roots[one] = root
-            if line.row.get("type") in SPOKEN:
+            if line.kind in SPOKEN:
                 found[root] = uuid
+        if len(found) == 1:
+            return found
         return dict(sorted(found.items(), key=lambda item: self.lines[item[0]].place))
 
     def upwards(self, uuid: str, until: str = "") -> list[str]:
@@ -148,7 +179,7 @@ class _Log:
         return chain
 
 
-def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
+def sessions(rows: Iterable[Mapping[str, Any]]) -> Iterator[Session]:
     """Every context of every chain. What is wrong with one is raised after those that can be read."""
     log = _Log(rows)
     if not log.written:
@@ -161,26 +192,27 @@ def _session(log: _Log, root: str, leaf: str) -> Session | None:
     """One context; None where the assistant says nothing in it."""
     first = log.lines[root].row
     chain = log.upwards(leaf)[::-1]
-    if not any(_is_answer(log.lines[uuid].row) for uuid in chain):
+    if not any(log.lines[uuid].response for uuid in chain):
         return None
     turns = Turns(whole=True)
     if any(log.lines[uuid].row.get("isCompactSummary") is True for uuid in chain):
         turns.tags["compacted"] = None
     kept = _kept(log, chain, turns)
-    rows = [log.lines[uuid].row for uuid in chain]
+    lines = [log.lines[uuid] for uuid in chain]
     told: set[str] = set()
-    for i, (uuid, row) in enumerate(zip(chain, rows, strict=True)):
-        turns.replayed = uuid in kept
-        kind = row.get("type")
-        if kind in ("user", "assistant"):
-            mapped(row.get("message"), "message")
+    for i, line in enumerate(lines):
+        if kept:
+            turns.replayed = chain[i] in kept
+        row, kind = line.row, line.kind
         if kind == "assistant":
-            response = _response(uuid, row)
-            if response not in told and _is_answer(row):
-                told.add(response)
-                _answer(log, turns, response)
-        elif kind == "user" and row.get("isMeta") is not True:
-            _prompt(turns, row, rows[i + 1] if i + 1 < len(rows) else {})
+            mapped(row.get("message"), "message")
+            if line.response and line.response not in told:
+                told.add(line.response)
+                _answer(log, turns, line.response)
+        elif kind == "user":
+            mapped(row.get("message"), "message")
+            if row.get("isMeta") is not True:
+                _prompt(turns, line.content, lines[i + 1].content if i + 1 < len(lines) else None)
         elif kind == "attachment":
             queued = mapped(row.get("attachment") or {}, "attachment")
             if queued.get("type") == "queued_command" and queued.get("commandMode", "prompt") == "prompt":
@@ -188,7 +220,7 @@ def _session(log: _Log, root: str, leaf: str) -> Session | None:
     id = named(first, "sessionId")
     if first.get("isSidechain") is True:
         id = f"{id}/{named(first, 'agentId') or root}"
-    time = next(filter(None, (iso(row.get("timestamp")) for row in rows)), "")
+    time = next(filter(None, (iso(line.row.get("timestamp")) for line in lines)), "")
     return turns.session(id, time=time)
 
 
@@ -217,22 +249,25 @@ def _answer(log: _Log, turns: Turns, response: str) -> None:
         blocks(turns, "user", results, "message.content")
 
 
-def _prompt(turns: Turns, row: Mapping[str, Any], following: Mapping[str, Any]) -> None:
+def _prompt(turns: Turns, content: Any, following: Any) -> None:
     """What the user said, or a tool returned, without what the client wrote beside it."""
-    content = _content(row)
     text = _opening(content)
-    if text.startswith(_NOTES):
-        return
-    if command := _COMMAND.search(text) if text.startswith("<command-") else None:
-        if not _opening(_content(following)).startswith(_LOCAL):
-            arguments = _ARGUMENTS.search(text)
-            turns.say("user", f"{command[1]} {arguments[1] if arguments else ''}".strip())
-        return
+    if text.startswith("<"):
+        if text.startswith(_NOTES):
+            return
+        if command := _COMMAND.search(text) if text.startswith("<command-") else None:
+            if not _opening(following).startswith(_LOCAL):
+                arguments = _ARGUMENTS.search(text)
+                turns.say("user", f"{command[1]} {arguments[1] if arguments else ''}".strip())
+            return
     blocks(turns, "user", content, "message.content")
 
 
 def _merge(known: list[Mapping[str, Any]], said: Sequence[Mapping[str, Any]]) -> None:
     """Add a line's blocks to those of its response."""
+    if not known and len(said) == 1:  # most
+        known += [block for block in said if block.get("type") not in REASONING]
+        return
     for block in said:
         kind = block.get("type")
         if kind in REASONING:
@@ -251,28 +286,6 @@ def _merge(known: list[Mapping[str, Any]], said: Sequence[Mapping[str, Any]]) ->
                 break
         else:
             known.append(block)
-
-
-def _is_answer(row: Mapping[str, Any]) -> bool:
-    """Whether the model wrote it, not the client in its name."""
-    message = row.get("message")
-    return (
-        row.get("type") == "assistant"
-        and row.get("isApiErrorMessage") is not True
-        and isinstance(message, dict)
-        and message.get("model") != "<synthetic>"
-    )
-
-
-def _response(uuid: str, row: Mapping[str, Any]) -> str:
-    """What the lines of one response have in common."""
-    message = row.get("message")
-    return (named(message, "id") if isinstance(message, dict) else "") or uuid
-
-
-def _content(row: Mapping[str, Any]) -> Any:
-    message = row.get("message")
-    return message.get("content") if isinstance(message, dict) else None
 
 
 def _opening(content: Any) -> str:

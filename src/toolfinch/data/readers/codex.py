@@ -7,8 +7,8 @@ is what the user interface showed of the same, and is left out, but for `thread_
 turns of the user, and all that followed them, out of the history. Files from before September 2025 have the items
 without an envelope, behind a first line with `id` and `instructions`; they are read as well.
 
-A file is a session: it begins with `session_meta`. That of a fork is followed by its parents', which are passed
-over. A `compacted` line ends a context and starts the next, with the history that it gives
+A file is a session, or several one after the other, of which one is held at a time: each begins with
+`session_meta`. That of a fork is followed by its parents', which are passed over. A `compacted` line ends a context and starts the next, with the history that it gives
 (`replacement_history`) or, in older files, with its summary alone. Both are sessions with the session's id, the
 later tagged `compacted`; what the model said in a history that was given is no decision of it and is marked to be
 skipped, and a context in which the model says nothing new is left out.
@@ -27,7 +27,7 @@ taken from code that does it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from toolfinch.data.readers import times
@@ -37,6 +37,7 @@ from toolfinch.data.readers.turns import Turns, listed, mapped, named, readable
 from toolfinch.errors import DataError
 
 NAME = "codex"
+KEYS: tuple[str, ...] = ()
 LINES = ("session_meta", "turn_context", "response_item", "event_msg", "compacted")
 CONTEXT = (
     "<environment_context>",
@@ -82,8 +83,9 @@ class _File:
     def take(self, kind: Any, payload: Mapping[str, Any]) -> None:
         if kind == "response_item":
             self.history.append((payload, "response_item"))
-            written = str(payload.get("type")).endswith("_call") or payload.get("role") == "assistant"
-            self.answered = self.answered or written
+            if not self.answered:
+                called = str(payload.get("type")).endswith("_call")
+                self.answered = called or payload.get("role") == "assistant"
         elif kind == "event_msg" and payload.get("type") == "thread_rolled_back":
             self._roll_back(payload.get("num_turns"))
         elif kind == "compacted":
@@ -113,7 +115,7 @@ class _File:
         system = [turns.text(given, "instructions")]
         for i, (raw, where) in enumerate(self.history):
             turns.replayed = where == "compacted"
-            if raw.get("type", "message") != "message":
+            if raw.get("type", "message") != "message" or raw.get("role") == "assistant":
                 if system:
                     turns.say("system", _joined(system))
                 item(turns, raw, f"{where} {i}")
@@ -133,12 +135,12 @@ class _File:
         return turns.session(named(self.meta, "id"), known, self.time)
 
 
-def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
+def sessions(rows: Iterable[Mapping[str, Any]]) -> Iterator[Session]:
     """Every context of every session. What is wrong with one is raised after those that can be read."""
     return readable((one.told for one in _contexts(rows)), "the model says nothing in it")
 
 
-def _contexts(rows: Sequence[Mapping[str, Any]]) -> Iterator[_File]:
+def _contexts(rows: Iterable[Mapping[str, Any]]) -> Iterator[_File]:
     """The session at the end of each context in which the model said something, or in which something is wrong."""
     now = _File()
     for row in rows:
@@ -155,7 +157,8 @@ def _contexts(rows: Sequence[Mapping[str, Any]]) -> Iterator[_File]:
         if kind == "compacted" and (now.answered or now.wrong):
             yield now
             now.wrong, now.time = None, ""
-        now.time = now.time or times.of_row(row)
+        if not now.time:
+            now.time = times.of_row(row)
         try:
             now.take(kind, payload)
         except DataError as error:
@@ -188,12 +191,13 @@ def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _is_context(message: Mapping[str, Any]) -> bool:
     """Whether Codex or the developer wrote it."""
-    if message.get("role") in ("developer", "system"):
-        return True
+    role = message.get("role")
+    if role != "user":
+        return role in ("developer", "system")
     content = message.get("content")
     if isinstance(content, list) and content and isinstance(content[0], dict):
         content = content[0].get("text")
-    return message.get("role") == "user" and isinstance(content, str) and content.lstrip().startswith(CONTEXT)
+    return isinstance(content, str) and content.lstrip().startswith(CONTEXT)
 
 
 def _is_prompt(one: Mapping[str, Any]) -> bool:

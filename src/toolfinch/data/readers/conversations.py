@@ -47,9 +47,10 @@ class Turn(NamedTuple):
 
     def text(self) -> str:
         """Raises DataError where it is not text."""
-        if not isinstance(self.value, str):
-            raise DataError(f"{self.where}: expected text, got {type(self.value).__name__}")
-        return self.value
+        value = self.value
+        if not isinstance(value, str):
+            raise DataError(f"{self.where}: expected text, got {type(value).__name__}")
+        return value
 
 
 def turns(row: Mapping[str, Any]) -> list[Turn]:
@@ -58,10 +59,11 @@ def turns(row: Mapping[str, Any]) -> list[Turn]:
     for i, raw in enumerate(_listed(row.get("conversations"))):
         if not isinstance(raw, dict):
             raise DataError(f"conversations[{i}]: expected an object, got {type(raw).__name__}")
-        role = _role(raw)
+        name = raw["from"] if "from" in raw else raw.get("role")
+        role = ROLES.get(name) if type(name) is str else None
         if role is None:
             raise DataError(f"conversations[{i}]: the role is not one of {', '.join(ROLES)}")
-        found.append(Turn(i, role, _value(raw), raw))
+        found.append(Turn(i, role, raw["value"] if "value" in raw else raw.get("content"), raw))
     if not found:
         raise DataError("conversations: empty")
     return found

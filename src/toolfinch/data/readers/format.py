@@ -1,7 +1,8 @@
 """`Format`: how one kind of log is laid out. A module a format beside this one; `log` reads with them.
 
-A module has the four names below and nothing to do with files: it is given rows, JSON objects that are already
-decoded, and gives sessions in the OpenAI chat shape, which everything after it reads.
+A module has the first four names below and nothing to do with files: it is given rows, JSON objects that are already
+decoded, and gives sessions in the OpenAI chat shape, which everything after it reads. Where rows share sessions,
+`KEYS` makes reading quicker, and lets a session be longer than memory is large.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ class Format(Protocol):
     NAME: str
     """As the user gives it, such as `anthropic`."""
 
+    KEYS: tuple[str, ...]
+    """All that `key` looks at; none where every row has the same key. `sessions` is then given an iterator, and reads
+    it once and no further than the sessions that it has given. A module may lack it."""
+
     def looks_like(self, row: Mapping[str, Any]) -> bool:
         """Whether a row is of this format, and by its keys of no other."""
         ...
@@ -49,8 +54,8 @@ class Format(Protocol):
         """What rows of one session have in common, wherever they stand in the file; empty: the row stands alone."""
         ...
 
-    def sessions(self, rows: Sequence[Mapping[str, Any]]) -> Iterable[Session]:
-        """The sessions that the rows of one key make, in the order of the file.
+    def sessions(self, rows: Iterable[Mapping[str, Any]]) -> Iterable[Session]:
+        """The sessions that the rows of one key make, in the order of the file. Without `KEYS`, `rows` is a list.
 
         Raises DataError with the reason, without file and row, where they make none. What a row says that
         cannot be read is never passed over in silence: it is an error, or the format's docstring names it.

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from toolfinch.data.readers.format import Session
@@ -31,7 +32,8 @@ from toolfinch.message import ToolCall
 NAME = "glaive"
 CALL = "<functioncall>"
 _END = "<|endoftext|>"
-_SPEAKER = re.compile(r"^[ \t]*(USER|ASSISTANT|FUNCTION RESPONSE):", re.MULTILINE)
+_SPEAKER = re.compile(r"\n[ \t]*(USER|ASSISTANT|FUNCTION RESPONSE):")
+"""A line's beginning, found by its break: several times quicker than `^`."""
 _OFFER = re.compile(r",? (?:with|who has) access to the following functions\b[^{\n]*")
 _QUOTED = re.compile(
     r"""\{\s*"name"\s*:\s*"(?P<name>[^"\\]*)"\s*,\s*"arguments"\s*:\s*(?P<text>'(?P<inside>.*)')\s*\}""",
@@ -50,7 +52,7 @@ def looks_like(row: Mapping[str, Any]) -> bool:
     return (
         isinstance(chat, str)
         and isinstance(row.get("system", ""), str)
-        and _SPEAKER.search(chat) is not None
+        and _SPEAKER.search(f"\n{chat}") is not None
         and "messages" not in row
     )
 
@@ -71,7 +73,7 @@ def _session(row: Mapping[str, Any]) -> Session:
     said, tools = read_system(system.strip().removeprefix("SYSTEM:").strip())
     if said:
         told.say("system", said)
-    before, *parts = _SPEAKER.split(chat)
+    before, *parts = _SPEAKER.split(f"\n{chat}")
     if before.strip() or not parts:
         raise DataError("chat: does not begin with a speaker")
     for speaker, text in zip(parts[::2], parts[1::2], strict=True):
@@ -87,8 +89,9 @@ def _session(row: Mapping[str, Any]) -> Session:
     return Session(told.messages, session_id(row), tools)
 
 
+@lru_cache(maxsize=256)
 def read_system(text: str) -> tuple[str, list[Any] | None]:
-    """A system message without its functions, and those; none of them is an empty list.
+    """A system message without its functions, and those; none of them is an empty list. Rows repeat a few.
 
     Raises DataError where the functions are not JSON objects one after the other.
     """
@@ -133,9 +136,9 @@ def _read_call(text: str) -> ToolCall:
 def _arguments(text: str, inside: str) -> Any:
     """What is in the quotes, in the one way or the other."""
     readings = []
-    ways = [_APOSTROPHE.sub(r"\1'", inside)]
+    ways = [inside]
     if _TWO_WAYS.search(inside):
-        ways.append(_unquoted(text))
+        ways = [_APOSTROPHE.sub(r"\1'", inside), _unquoted(text)]
     for reading in ways:
         try:
             readings.append(strict_json.loads(reading) if reading.strip() else {})

@@ -20,6 +20,7 @@ scratch pads stay in the text of their turn.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from toolfinch.data.readers.conversations import RESPONSE, family, turns
@@ -83,8 +84,9 @@ def _session(row: Mapping[str, Any]) -> Session:
     return Session(told.messages, session_id(row), tools)
 
 
+@lru_cache(maxsize=256)
 def read_system(text: str) -> tuple[str, list[Any] | None]:
-    """What a system message says beside its tools and how to call them, and the tools; None for none."""
+    """What a system message says beside its tools and how to call them, and the tools; None for none. Rows repeat a few."""
     close = text.rfind(_CLOSE_TOOLS)
     begin = text.rfind(_TOOLS, 0, max(close, 0))
     while begin >= 0 and not text[begin + len(_TOOLS) : close].strip():  # the tags are only named

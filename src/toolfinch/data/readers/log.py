@@ -3,30 +3,30 @@
 `FORMATS` names the known ones, `detect` tells which one a file is of, `conversations` streams what is in it
 and `read` collects that. Of sessions that continue one another the longest is kept. What cannot be read is left
 out and counted with its reason, unless `strict`. Which ones repeat is known at the end of a file, so what is read
-waits in a temporary file, about as large as the log without its tools; memory holds some bytes for each row and
-message, and one session: for Responses and MCP all rows that name none. Left out: one session spread over several files.
+waits in a temporary file, about as large as the log without its tools; memory holds about 60 bytes for each session,
+and one session: for Responses all rows that name none. Left out: one session spread over several files.
 """
 
 from __future__ import annotations
 
 import importlib
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
 
 import msgspec
+import numpy as np
 
 from toolfinch.data import dataset
 from toolfinch.data.readers.format import Format, Session
 from toolfinch.data.readers.grouped import Groups
 from toolfinch.data.readers.repeats import NEVER, REASONS, Beginnings
 from toolfinch.data.readers.report import ReadReport, Tally
-from toolfinch.data.readers.rows import decode, rows
+from toolfinch.data.readers.rows import Row, decode, decode_all, keyed, rows
 from toolfinch.data.readers.times import written
 from toolfinch.errors import DataError, SchemaError, UsageError
 from toolfinch.example import Conversation
@@ -138,9 +138,13 @@ def conversations(
     tally.source, tally.format = str(path), format or detect(path)
     lists = dataset.ToolLists(tools, names_pass=True)
     tally.repaired = lists.repairs
-    with SpooledTemporaryFile(HELD, prefix="toolfinch-") as spill:
-        beginnings = Beginnings()
+    with (
+        SpooledTemporaryFile(HELD, prefix="toolfinch-") as spill,
+        SpooledTemporaryFile(1 << 20, prefix="toolfinch-") as parts,
+    ):
+        beginnings = Beginnings(cast(IO[bytes], parts))
         numbers = array("Q")
+        ids = array("q")  # by hash: there may be millions
         before = b""  # the tools of the last one; most have the same
         for number, session in _sessions(path, format_of(tally.format), tally):
             try:
@@ -148,7 +152,7 @@ def conversations(
                     raise session
                 offered = _encoded(session.tools)
                 one = _conversation(path, number, session, lists.read(offered))
-                said = [_encoded(message) for message in one.messages]
+                said = _each_encoded(one.messages)
                 rest = _encoded(msgspec.structs.replace(one, tools=(), messages=()))
             except (DataError, SchemaError) as error:
                 if strict:
@@ -157,6 +161,7 @@ def conversations(
                 continue
             beginnings.add(one, said, named=session.id != "")
             numbers.append(number)
+            ids.append(hash(one.id))
             if offered != before:
                 spill.write(_TOOLS + offered + b"\n")
                 before = offered
@@ -168,18 +173,22 @@ def conversations(
             raise DataError(f"{first.id}: {first.reason}; no row of the file could be read")
         spill.seek(0)
         tally.missing_schemas.update(dict.fromkeys(lists.without_schema, 0))
-        seen: Counter[int] = Counter()  # by hash: there may be millions
+        kept, times = np.unique(np.frombuffer(ids, np.int64)[repeated == 0], return_counts=True)
+        seen = dict.fromkeys(kept[times > 1].tolist(), 0)
+        del ids, kept, times
         for number, why, time, line in zip(numbers, repeated, began, _spilled(spill), strict=True):
             if why:
                 tally.skip(number, REASONS[why])
                 continue
             text, offered = line
             one, messages = _SPILLED.decode(text)
-            seen[hash(one.id)] += 1
-            times = seen[hash(one.id)]
+            name = one.id
+            if (known := hash(name)) in seen:
+                seen[known] += 1
+                name = f"{name}#{seen[known]}" if seen[known] > 1 else name
             one = msgspec.structs.replace(
                 one,
-                id=f"{one.id}#{times}" if times > 1 else one.id,
+                id=name,
                 tools=lists.read(offered),
                 messages=messages,
                 time="" if time == NEVER else written(int(time)),
@@ -188,6 +197,7 @@ def conversations(
             yield one
 
 
+_ENCODE = msgspec.json.Encoder().encode
 _TOOLS = b"tools "
 _SPILLED = msgspec.json.Decoder(tuple[Conversation, tuple[Message, ...]])
 """A line between the two passes: a conversation without its tools and messages, and the messages."""
@@ -204,48 +214,111 @@ def _spilled(spill: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _encoded(value: Any) -> bytes:
+    return _each_encoded((value,))[0]
+
+
+def _each_encoded(values: Iterable[Any]) -> list[bytes]:
     try:
-        return msgspec.json.encode(value)
+        return list(map(_ENCODE, values))
     except UnicodeEncodeError as error:  # half a surrogate pair, out of JSON within a string
         raise DataError(f"text that is not Unicode ({error.reason})") from error
     except RecursionError as error:
         raise DataError("nested too deeply") from error
 
 
-def _sessions(path: Path, format: Format, tally: Tally) -> Iterator[tuple[int, Session | DataError]]:
+Found = Iterator[tuple[int, Session | DataError]]
+"""Sessions, and what is none, each with the number of its first row."""
+
+
+def _sessions(path: Path, format: Format, tally: Tally) -> Found:
     """What stands at each row or begins there: first rows that are a session each, then those that share one."""
+    keys: tuple[str, ...] | None = getattr(format, "KEYS", None)
+    found = _rows(path, tally)
+    if keys == ():
+        yield from _together(
+            ((at, row if isinstance(row, DataError) else row.text) for at, row in found), format
+        )
+        return
+    key_of = None if keys is None else keyed(format.key, keys)
     with closing(Groups(path)) as groups:
-        number = 0
-        try:
-            for row in rows(path):
-                number = row.number
-                tally.rows += 1
-                try:
+        for number, row in found:
+            if isinstance(row, DataError):
+                yield number, row
+                continue
+            try:
+                if key_of is None:
                     raw = decode(row.text)
                     key = format.key(raw)
-                except DataError as error:
-                    yield number, error
-                    continue
-                if key:
-                    groups.add(key, row)
                 else:
-                    yield from _of_rows(number, [raw], format)
-        except DataError as error:  # what stands before the broken end of a file is read
-            if number == 0:
-                raise
+                    key = key_of(row.text)
+            except DataError as error:
+                yield number, error
+                continue
+            if key:
+                groups.add(key, row)
+            elif key_of is None:
+                yield from _of_rows(number, [raw], format)
+            else:
+                yield from _together([(number, row.text)], format)
+        for group in groups:
+            yield from _together(group, format)
+
+
+def _rows(path: Path, tally: Tally) -> Iterator[tuple[int, Row | DataError]]:
+    """The rows of a file, counted; of one that is broken from some row on those before it, and why."""
+    number = 0
+    try:
+        for row in rows(path):
+            number = row.number
             tally.rows += 1
-            yield number + 1, DataError(str(error).removeprefix(f"{path}:{number + 1}: "))
-        for number, group in groups:
-            yield from _of_rows(number, map(decode, group), format)
+            yield number, row
+    except DataError as error:
+        if number == 0:
+            raise
+        tally.rows += 1
+        yield number + 1, DataError(str(error).removeprefix(f"{path}:{number + 1}: "))
 
 
-def _of_rows(
-    number: int, raw: Iterable[dict[str, Any]], format: Format
-) -> Iterator[tuple[int, Session | DataError]]:
+def _together(group: Iterable[tuple[int, bytes | DataError]], format: Format) -> Found:
+    """The sessions of the rows of one key, and the rows that cannot be read, which are left out of them."""
+    if isinstance(group, list):
+        try:
+            raw = decode_all([text for _, text in group])
+        except DataError:
+            pass  # by one of them
+        else:
+            yield from _of_rows(group[0][0], raw, format)
+            return
+    broken: list[tuple[int, DataError]] = []
+    decoded = _decoded(group, broken)
+    for number, first in decoded:
+        rest = chain((first,), (raw for _, raw in decoded))
+        for found in _of_rows(number, rest if hasattr(format, "KEYS") else list(rest), format):
+            yield from broken
+            broken.clear()
+            yield found
+        for _ in rest:  # where an error ended the sessions before the rows
+            pass
+    yield from broken
+
+
+def _decoded(
+    group: Iterable[tuple[int, bytes | DataError]], broken: list[tuple[int, DataError]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, text in group:
+        try:
+            if isinstance(text, DataError):
+                raise text
+            yield number, decode(text)
+        except DataError as error:
+            broken.append((number, error))
+
+
+def _of_rows(number: int, raw: Iterable[dict[str, Any]], format: Format) -> Found:
     """The sessions that the rows of one key make."""
     some = False
     try:
-        for session in format.sessions(list(raw)):
+        for session in format.sessions(raw):
             some = True
             yield number, session
     except DataError as error:

@@ -20,7 +20,7 @@ The protocol is described at https://modelcontextprotocol.io/specification/2025-
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ from toolfinch.data.readers.turns import Turns, as_json, listed, mapped, named, 
 from toolfinch.errors import DataError
 
 NAME = "mcp"
-SESSION = ("session_id", "sessionId", "mcp-session-id", "mcp_session_id", "session", "connection_id")
+SESSION = KEYS = ("session_id", "sessionId", "mcp-session-id", "mcp_session_id", "session", "connection_id")
 _CARRIERS = ("message", "msg", "data", "body", "request", "response")
 
 
@@ -64,7 +64,10 @@ class _Connection:
 
     def take(self, message: Mapping[str, Any]) -> None:
         method, id = message.get("method"), named(message, "id")
-        if method == "tools/call" and id:
+        if method is None:
+            if id in self.asked:
+                self.answer(id, message)
+        elif method == "tools/call" and id:
             asked = mapped(message.get("params"), "tools/call: params")
             self.turns.call(id, asked.get("name"), asked.get("arguments"), "tools/call")
             self.asked[id] = "call"
@@ -72,8 +75,6 @@ class _Connection:
         elif method == "tools/list" and id:
             params = message.get("params")
             self.asked[id] = "page" if isinstance(params, dict) and params.get("cursor") else "list"
-        elif method is None and id in self.asked:
-            self.answer(id, message)
 
     def answer(self, id: str, message: Mapping[str, Any]) -> None:
         """A response; that to another request of the same id, the other side's, is passed over."""
@@ -102,9 +103,13 @@ class _Connection:
 
     def _text(self, result: Mapping[str, Any]) -> str:
         parts = []
-        for i, one in enumerate(listed(result.get("content"), "tools/call: content")):
+        content = result.get("content")
+        for i, one in enumerate(listed(content, "tools/call: content")):
             where = f"tools/call: content[{i}]"
             part = mapped(one, where)
+            if part.get("type") == "text" and type(text := part.get("text")) is str:  # most
+                parts.append(text)
+                continue
             inner = part.get("resource")
             if (
                 part.get("type") == "resource"
@@ -125,25 +130,28 @@ class _Connection:
         return self.turns.session(self.session, tools, self.time)
 
 
-def sessions(rows: Sequence[Mapping[str, Any]]) -> Iterator[Session]:
+def sessions(rows: Iterable[Mapping[str, Any]]) -> Iterator[Session]:
     """One from each `initialize` to the next, if it calls. What is wrong with one is raised after the others."""
     parts = (one.told for one in _connections(rows) if one.calls or one.wrong is not None)
     return readable(parts, "no tool is called in it")
 
 
-def _connections(rows: Sequence[Mapping[str, Any]]) -> Iterator[_Connection]:
-    now = _Connection(named(rows[0], *SESSION) if rows else "")
+def _connections(rows: Iterable[Mapping[str, Any]]) -> Iterator[_Connection]:
+    now: _Connection | None = None
     for row in rows:
+        now = now or _Connection(named(row, *SESSION))
         try:
             for message in _carried(row):
                 if message.get("method") == "initialize":
                     yield now
                     now = _Connection(named(row, *SESSION))
-                now.time = now.time or times.of_row(row)
+                if not now.time:
+                    now.time = times.of_row(row)
                 now.take(message)
         except DataError as error:
             now.wrong = now.wrong or error
-    yield now
+    if now is not None:
+        yield now
 
 
 def _is_result(result: Mapping[str, Any]) -> bool:
@@ -158,6 +166,8 @@ def _carried(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for key in _CARRIERS:
         body = row.get(key)
+        if body is None:
+            continue
         if type(body) is dict:  # most are
             if "jsonrpc" in body:
                 found.append(body)

@@ -98,7 +98,7 @@ def item(turns: Turns, raw: Any, where: str) -> None:
         if role not in ("system", "developer", "user", "assistant"):
             raise DataError(f"{where}.role: expected user, assistant, system or developer")
         text = one.get("content")
-        if not isinstance(text, str):
+        if type(text) is not str:
             text = turns.text(text, f"{where}.content", between="")
         turns.say("system" if role == "developer" else role, text)
     elif kind == "function_call":
@@ -122,7 +122,9 @@ def item(turns: Turns, raw: Any, where: str) -> None:
             text, _ = _output(turns, output if error is None else error, where)
             turns.result(known, text, where, is_error=error is not None)
     elif kind in OUTPUTS:
-        text, failed = _output(turns, one.get("output"), f"{where}.output")
+        text, failed = one.get("output"), False
+        if type(text) is not str:
+            text, failed = _output(turns, text, f"{where}.output")
         turns.result(id, text, where, is_error=failed or one.get("status") == "failed")
     elif kind not in SILENT:
         turns.unread(kind, where)

@@ -16,7 +16,7 @@ that is not text is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from toolfinch.data.readers import otlp, steps
@@ -48,25 +48,42 @@ def _named(span: Span) -> str:
 
 
 def _session(id: str, spans: list[Span]) -> list[Session]:
-    requests = [request for span in spans if (request := _request(span)) is not None]
+    known: Known = {}
+    requests = [request for span in spans if (request := _request(span, known)) is not None]
     if not requests:
         raise DataError("no span of the session holds messages")
     return steps.conversations(id, requests, [_run(span) for span in spans if span.kind == "TOOL"])
 
 
-def _request(span: Span) -> Request | None:
+Known = dict[Any, Any]
+"""What messages and tools of a session that are given as flat text were read as: each request repeats them."""
+
+
+def _once(raw: Any, kind: str, known: Known, read: Callable[[Any], Any]) -> Any:
+    """What `read` says of it."""
+    if type(raw) is not dict or set(map(type, raw.values())) != {str}:  # 1 and true would be one key
+        return read(raw)
+    key = (kind, *raw.items())
+    if (found := known.get(key)) is None:
+        found = known[key] = read(raw)
+    return found
+
+
+def _request(span: Span, known: Known) -> Request | None:
     """The messages of an LLM span, None where it has none or is of another kind."""
     model = level(at(span.attributes, "llm"))
     if span.kind not in ("", "LLM") or not {"input_messages", "output_messages"} & model.keys():
         return None
-    sent = [chat for one in listed(model.get("input_messages")) for chat in _message(one)]
+    sent = [
+        chat for one in listed(model.get("input_messages")) for chat in _once(one, "user", known, _message)
+    ]
     replies = listed(model.get("output_messages"))
     parameters = decoded(model.get("invocation_parameters"))
     choices = parameters.get("n") if isinstance(parameters, dict) else None
     if isinstance(choices, int) and choices > 1:
         replies = replies[:1]
     reply = [chat for one in replies for chat in _message(one, "assistant")]
-    tools = [_tool(one) for one in listed(model.get("tools"))] or None
+    tools = [_once(one, "tool", known, _tool) for one in listed(model.get("tools"))] or None
     return Request(sent, reply, tools, iso(span.start))
 
 

@@ -9,6 +9,7 @@ schema, arguments) stay as they are. Left out: protobuf, links, and records of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -126,20 +127,29 @@ def level(raw: Any) -> dict[str, Any]:
     """One level of an object whose keys may be paths: `{"a.b": 1, "a.c": 2}` is `{"a": {"b": 1, "c": 2}}`."""
     out: dict[str, Any] = {}
     opened: dict[str, dict[str, Any]] = {}
+    last, inner = "", out
     for path, value in raw.items() if isinstance(raw, dict) else ():
-        dot = path.find(".")  # of most keys of a trace there are thousands
-        if dot >= 0:
-            head = path[:dot]
-            inner = opened.get(head)
-            if inner is None:
-                inner = dict(out[head]) if isinstance(out.get(head), dict) else {}
-                opened[head] = out[head] = inner
-            inner[path[dot + 1 :]] = value
+        head, rest = _cut(path) if len(path) < 200 else _cut.__wrapped__(path)
+        if rest is not None:
+            if head is not last:  # most stand together
+                found = opened.get(head)
+                if found is None:
+                    found = dict(out[head]) if isinstance(out.get(head), dict) else {}
+                    opened[head] = out[head] = found
+                last, inner = head, found
+            inner[rest] = value
         elif path in opened and isinstance(value, dict):
             opened[path].update(value)
         elif value is not None and path not in out:
             out[path] = value
     return out
+
+
+@lru_cache(maxsize=1 << 14)
+def _cut(path: str) -> tuple[str, str | None]:
+    """A path's first name and what follows it. A trace has the same few in every row."""
+    head, dot, rest = path.partition(".")
+    return head, rest if dot else None
 
 
 def at(raw: Any, *path: str) -> Any:

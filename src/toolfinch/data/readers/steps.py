@@ -118,9 +118,12 @@ class _Thread:
 def conversations(id: str, requests: Sequence[Request], runs: Sequence[Run]) -> list[Session]:
     """The conversations of one session, in the order in which they began. All bear its id."""
     threads: list[_Thread] = []
+    known: dict[int, bytes] = {}
+    kept: list[list[Chat]] = []  # alive
     for request in requests:
         sent, reply = _merged(request.sent), _merged(request.reply)
-        said, answered = _said(sent), _said(reply)
+        kept += (sent, reply)
+        said, answered = _said(sent, known), _said(reply, known)
         if said and answered[: len(said)] == said:
             whole, said = reply, answered
         else:
@@ -159,19 +162,22 @@ def _merged(messages: Sequence[Chat]) -> list[Chat]:
     return out
 
 
-def _said(messages: Sequence[Chat]) -> list[bytes]:
-    """What each message says, without system messages and without ids: some logs write them only once."""
-    return [
-        canonical(
-            [
-                message["role"],
-                message["content"] or "",
-                [(call["function"]["name"], _plain(call)) for call in message.get("tool_calls", ())],
-            ]
-        )
-        for message in messages
-        if message["role"] != "system"
-    ]
+def _said(messages: Sequence[Chat], known: dict[int, bytes]) -> list[bytes]:
+    """What each message says, without system messages and without ids: some logs write them only once.
+
+    `known` has that of messages that are still alive, by their `id`: a reader may give one many times.
+    """
+    said = []
+    for message in messages:
+        if message["role"] == "system":
+            continue
+        text = known.get(id(message))
+        if text is None:
+            calls = [(call["function"]["name"], _plain(call)) for call in message.get("tool_calls", ())]
+            text = canonical([message["role"], message["content"] or "", calls])
+            known[id(message)] = text
+        said.append(text)
+    return said
 
 
 def _plain(call: Chat) -> Any:

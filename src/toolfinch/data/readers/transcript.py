@@ -15,7 +15,7 @@ import msgspec
 from toolfinch.dialects import strict_json
 from toolfinch.dialects.pythonic import read_value
 from toolfinch.errors import DataError
-from toolfinch.message import Message, Role, ToolCall, assistant, tool
+from toolfinch.message import Message, Role, ToolCall, tool
 
 _CALL_KEYS = {"name", "arguments", "parameters", "id", "type", "index", "function"}
 
@@ -37,15 +37,16 @@ class Transcript:
 
     def call(self, text: str, calls: Sequence[ToolCall]) -> None:
         """An assistant's turn that calls. Right behind another of its own it is the same turn."""
-        said = text
         earlier: tuple[ToolCall, ...] = ()
         if self.messages and self.messages[-1].role == "assistant":
             last = self.messages.pop()
-            said, earlier = "\n".join(part for part in (last.content, text) if part), last.calls
-        self._ids.update(one.id for one in calls)
-        named = [msgspec.structs.replace(one, id=one.id or self._new_id()) for one in calls]
-        self.messages.append(assistant(said, *earlier, *named))
-        self.waiting = [*(self.waiting if earlier else ()), *named]
+            text, earlier = "\n".join(part for part in (last.content, text) if part), last.calls
+        for one in calls:
+            if one.id:
+                self._ids.add(one.id)
+        named = [one if one.id else ToolCall(one.name, one.arguments, self._new_id()) for one in calls]
+        self.messages.append(Message("assistant", text, (*earlier, *named)))
+        self.waiting = [*self.waiting, *named] if earlier else named
 
     def result(self, text: str, name: Any = "", id: Any = "", *, is_error: bool = False) -> None:
         """What a tool returned: for the call of that id, else the first of that name, else the first.
@@ -54,9 +55,14 @@ class Transcript:
         """
         given = str(id) if id else ""
         named = name if isinstance(name, str) else ""
-        fits = [one for one in self.waiting if (one.id == given if given else one.name == named)]
-        call = next(iter(fits or (self.waiting if not given else [])), ToolCall("", {}, given))
-        self.waiting = [one for one in self.waiting if one is not call]
+        waiting = self.waiting
+        if len(waiting) == 1 and not given:  # most are: a call, its result
+            call = waiting[0]
+            self.waiting = []
+        else:
+            fits = [one for one in waiting if (one.id == given if given else one.name == named)]
+            call = next(iter(fits or (waiting if not given else [])), ToolCall("", {}, given))
+            self.waiting = [one for one in waiting if one is not call]
         self.messages.append(tool(text, call.id, named or call.name, is_error=is_error))
 
     def _new_id(self) -> str:

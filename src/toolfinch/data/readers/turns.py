@@ -36,6 +36,7 @@ OTHERS = (
     ),
 )
 """What is named where it cannot be read."""
+_SKIPPED = Mark(skip=True)
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,40}")
 
 
@@ -73,27 +74,34 @@ class Turns:
         known = _id(id) or self._new_id()
         function = {"name": name, "arguments": {} if arguments is None else arguments}
         one = {"id": known, "type": "function", "function": function}
-        calls = self._open().setdefault("tool_calls", [])
-        for i, earlier in enumerate(calls):
-            if earlier["id"] == known:
-                calls[i] = one
-                return known
-        calls.append(one)
+        turn = self._open()
+        calls = turn.get("tool_calls")
+        if calls is None:
+            turn["tool_calls"] = [one]
+        else:
+            for i, earlier in enumerate(calls):
+                if earlier["id"] == known:
+                    calls[i] = one
+                    return known
+            calls.append(one)
         self._called[known] = len(self._turns) - 1
         return known
 
     def result(self, id: Any, content: str, where: str, *, is_error: bool = False) -> None:
         """What a call returned."""
-        known = _id(id)
+        known = id if type(id) is str else _id(id)
         if not known:
             raise DataError(f"{where}: a result without the id of its call")
         message: dict[str, Any] = {"role": "tool", "tool_call_id": known, "content": content}
         if is_error:
             message["is_error"] = True
-        if known in self._called:
-            self._results.setdefault(self._called[known], {})[known] = message
-        else:
+        turn = self._called.get(known)
+        if turn is None:
             self._turns.append(message)
+        elif turn in self._results:
+            self._results[turn][known] = message
+        else:
+            self._results[turn] = {known: message}
 
     def text(self, content: Any, where: str, *, between: str = "\n") -> str:
         """The text of content: a string, or parts, which are joined by `between`."""
@@ -135,24 +143,29 @@ class Turns:
         """Raises DataError where nothing was said."""
         messages: list[dict[str, Any]] = []
         marks: dict[int, Mark] = {}
+        results, skipped = self._results, self._skipped
         for i, turn in enumerate(self._turns):
-            if i in self._skipped:
-                marks[len(messages)] = Mark(skip=True)
+            if i in skipped:
+                marks[len(messages)] = _SKIPPED
             messages.append(turn)
-            messages += self._results.get(i, {}).values()
+            if i in results:
+                messages += results[i].values()
         if not messages:
             raise DataError("there are no messages")
         return Session(messages, id, tools, tuple(self.tags), marks=marks, time=time)
 
     def _open(self) -> dict[str, Any]:
         """The assistant's turn that goes on: the last one, if nothing came back to it yet."""
-        last = len(self._turns) - 1
+        turns = self._turns
+        last = len(turns) - 1
         closed = last in self._results or (last in self._skipped) != self.replayed
-        if closed or last < 0 or self._turns[last]["role"] != "assistant":
-            if self.replayed:
-                self._skipped.add(last + 1)
-            self._turns.append({"role": "assistant", "content": None})
-        return self._turns[-1]
+        if last >= 0 and not closed and turns[last]["role"] == "assistant":
+            return turns[last]
+        if self.replayed:
+            self._skipped.add(last + 1)
+        turn: dict[str, Any] = {"role": "assistant", "content": None}
+        turns.append(turn)
+        return turn
 
     def _new_id(self) -> str:
         self._made += 1
@@ -213,8 +226,9 @@ def mapped(value: Any, where: str) -> Mapping[str, Any]:
 def named(row: Mapping[str, Any], *keys: str) -> str:
     """What the first of these keys with a name or a number in it says; "" where none has one."""
     for key in keys:
-        if found := _id(row.get(key)):
-            return found
+        found = row.get(key)
+        if found is not None and (name := found if type(found) is str else _id(found)):
+            return name
     return ""
 
 
