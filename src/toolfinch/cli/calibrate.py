@@ -81,9 +81,10 @@ def run(
     suites = opened(asked, data or [], conversations, None)
     if played := [one.name for one in suites if one.module]:
         raise UsageError(f"{played[0]}: is played over several replies; it has no single decisions")
+    cases = [example for one in suites for example in one.examples]
+    calibrate.enough(len(cases))  # before they are all asked
     how = How(dialect, context=context, max_tokens=max_tokens)
     (small,) = loaded([model], how)
-    cases = [example for one in suites for example in one.examples]
     results = ask(small, cases, out, how)
     found = calibrate.records(results)
     path = models.HERE / model if model in models.packaged() else Path(model)

@@ -179,11 +179,11 @@ def load(model: Path, *, format: str = "") -> Calibration:
     path = beside(model)
     if not path.is_file():
         raise UsageError(f"{path}: no calibration there", hint=f"toolfinch calibrate {model} makes one")
+    again = f"toolfinch calibrate {model} makes another"
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Calibration)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
-    again = f"toolfinch calibrate {model} makes another"
+        raise UsageError(f"{path}: {error}", hint=again) from error
     if found.version != 1:
         raise UsageError(f"{path}: version {found.version}, this Toolfinch reads 1", hint=again)
     if {limit.risk for limit in found.limits} != set(CLASSES):

@@ -81,12 +81,17 @@ def records(results: Sequence[Result]) -> list[Record]:
     return found
 
 
+def enough(replies: int) -> None:
+    """Raises DataError for too few."""
+    if replies < LEAST:
+        raise DataError(f"{replies} replies: a calibration needs {LEAST} at least")
+
+
 def check(found: Sequence[Record]) -> None:
     """Raises DataError, saying how many are needed, for records that nothing can be learned from."""
     right = sum(record.right for record in found)
     wrong = len(found) - right
-    if len(found) < LEAST:
-        raise DataError(f"{len(found)} replies: a calibration needs {LEAST} at least")
+    enough(len(found))
     if min(right, wrong) < LEAST_EACH:
         raise DataError(
             f"{right} replies are right and {wrong} wrong: a calibration needs {LEAST_EACH} of each at least",

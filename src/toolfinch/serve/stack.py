@@ -70,8 +70,10 @@ def assemble(
     tools: tuple[Tool, ...] = ()
     if sources is not None:
         for one in sources.set_aside:
-            say(f"{one.source}: {one.name} is set aside: {one.reason}")
+            say(f"{one.source}: {one.name or 'a tool without a name'} is set aside: {one.reason}")
         tools = _held(caller, sources.tools, say)
+        if not tools:
+            raise UsageError(f"{', '.join(stack.catalogue)}: no tool in it that can be used")
     if stack.gate or stack.escalate_to:
         if not isinstance(caller, LocalCaller):
             raise UsageError(
