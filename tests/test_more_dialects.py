@@ -340,7 +340,7 @@ def test_hostile_text_is_read_quickly(dialect: Dialect, value: str) -> None:
     ):
         dialect.parse(before + value, TOOLS)
         dialect.parse(f"{before}{value})]}}}}", TOOLS)
-    assert time.perf_counter() - begun < 3
+    assert time.perf_counter() - begun < 10
 
 
 @each
