@@ -75,7 +75,7 @@ def row(one: Conversation) -> dict[str, Any]:
 
 
 def fake_of(change: Anonymizer, text: str) -> str:
-    return change.replace_text(text)
+    return change.replacer.text(text)
 
 
 def test_a_persona_fits_together(change: Anonymizer) -> None:
@@ -148,17 +148,17 @@ def test_numbers_keep_their_form(change: Anonymizer) -> None:
     ],
 )
 def test_what_names_nobody_stays_byte_for_byte(change: Anonymizer, text: str) -> None:
-    assert change.replace_text(text) == text
+    assert change.replacer.text(text) == text
 
 
 def test_words_that_are_names_are_replaced_where_they_are_names(change: Anonymizer) -> None:
     for text in ("ask Will Mark", "I met Will today", '{"assignee": "will"}', "will_mark.txt", "@will"):
-        assert change.replace_text(text) != text, text
-    assert change.replace_text("we went to Shell") != "we went to Shell"
+        assert change.replacer.text(text) != text, text
+    assert change.replacer.text("we went to Shell") != "we went to Shell"
 
 
 def test_the_longest_wins_and_a_name_in_an_address_in_an_address(change: Anonymizer) -> None:
-    new = change.replace_text(
+    new = change.replacer.text(
         "https://acme-widgets.io/a?to=anna.kovacs%40acme-widgets.io&n=Anna%20Kov%C3%A1cs"
     )
     host = fake_of(change, "acme-widgets.io")
@@ -169,8 +169,8 @@ def test_the_longest_wins_and_a_name_in_an_address_in_an_address(change: Anonymi
 
 def test_scripts_without_spaces(change: Anonymizer) -> None:
     for text in ("山田太郎さん", "山田 太郎"):
-        assert "山田" not in change.replace_text(text)
-        assert "太郎" not in change.replace_text(text)
+        assert "山田" not in change.replacer.text(text)
+        assert "太郎" not in change.replacer.text(text)
 
 
 FIND = Tool(
@@ -351,12 +351,12 @@ def test_a_secret_and_what_a_scanner_would_take_for_one_go(change: Anonymizer) -
 
 @pytest.mark.parametrize("text", ["x=DER&y=SMITH", "a=FF b=FF c=%FF &d=%FF", "password=DE89 q=CAFE=CAFE"])
 def test_what_only_looks_encoded_passes_the_gate(change: Anonymizer, text: str) -> None:
-    assert not Gate((), KEY).check(change.replace_text(text))
+    assert not Gate((), KEY).check(change.replacer.text(text))
 
 
 def test_what_is_allowed_stays() -> None:
     text = "ask Anna about PRJ-1042"
-    new = made(allow=frozenset(["anna"])).replace_text(text)
+    new = made(allow=frozenset(["anna"])).replacer.text(text)
     assert "Anna" in new
     assert "PRJ-1042" not in new
 
@@ -423,9 +423,9 @@ def test_nothing_known_is_left_in_any_encoding(entities: list[Entity], data: st.
         name = data.draw(st.sampled_from(sorted(ENCODINGS)))
         other = data.draw(st.sampled_from(sorted(ENCODINGS)))
         text = ENCODINGS[other](f"x {ENCODINGS[name](f'see {token.text}, ok')} y")
-        new = change.replace_text(text)
+        new = change.replacer.text(text)
         assert not gate.check(new), (name, other)
-        assert change.replace_text(text) == new
+        assert change.replacer.text(text) == new
         if "JSON" in other or other == "a key":
             assert shape(json.loads(new)) == shape(json.loads(text))
 
@@ -484,6 +484,6 @@ def test_a_megabyte_takes_time_that_grows_with_it(change: Anonymizer) -> None:
         "://" * 100_000,
     ):
         began = time.process_time()
-        change.replace_text(text)
+        change.replacer.text(text)
         look(Conversation("c", (), (user(text),)))
         assert time.process_time() - began < 20

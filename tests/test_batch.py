@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alone import generate
 from test_grammar import Wishful, _tool
 from toolfinch import dialects
 from toolfinch.caller import Decoding, Delta, Reply
 from toolfinch.decode.batch import Batcher
 from toolfinch.decode.engine import Engine, Logits, Part
-from toolfinch.decode.loop import generate
 from toolfinch.decode.prefix_store import Store
 from toolfinch.decode.prefixes import Prefixes
 from toolfinch.decode.writer import Writer

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alone import generate
 from tiny_models import tiny_model, tiny_tokenizer
 from toolfinch import dialects
 from toolfinch.caller import Decoding, Delta, Reply
 from toolfinch.decode.decision import probability, trigger_id
 from toolfinch.decode.engine import ContextError, Engine, Logits, Part, Pieces, common_prefix, logits_after
-from toolfinch.decode.loop import generate
 from toolfinch.decode.prefixes import Prefixes
 from toolfinch.errors import ToolfinchError, UsageError
 from toolfinch.message import ToolCall, assistant

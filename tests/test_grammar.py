@@ -18,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llguidance import LLTokenizer, TokenizerWrapper
 
+from alone import generate
 from test_decode import EOS, PROMPT, SPECIAL, TRIGGER, Typist
 from toolfinch import dialects, models
 from toolfinch.caller import Decoding, Reply
 from toolfinch.callers.load import load
 from toolfinch.decode.engine import Engine, Logits
 from toolfinch.decode.grammar import Constraint
-from toolfinch.decode.loop import generate
 from toolfinch.dialects.dialect import Dialect, ordered
 from toolfinch.errors import MissingDependency, ToolfinchError, UsageError
 from toolfinch.evaluate.run import key_of

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from alone import generate
 from test_decode import PROMPT, SPECIAL
 from test_grammar import Wishful, _tool
 from toolfinch import dialects
 from toolfinch.caller import Decoding, Reply
 from toolfinch.decode.engine import Logits
-from toolfinch.decode.loop import generate
 from toolfinch.errors import UsageError
 from toolfinch.tool import Tool
 

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from alone import generate
 from test_decode import EOS
 from test_grammar import Wishful, _tool
 from toolfinch import dialects
 from toolfinch.caller import Decoding, Reply
-from toolfinch.decode.loop import generate
 from toolfinch.message import ToolCall
 from toolfinch.tool import Tool
 

@@ -184,10 +184,6 @@ class Anonymizer:
     def __reduce__(self) -> tuple[Any, ...]:
         return anonymizer, self._made_of
 
-    def replace_text(self, text: str) -> str:
-        """A text outside of the conversations: the name of a file, a line of a card."""
-        return self.replacer.text(text)
-
     def __call__(self, one: Conversation) -> Conversation | Changed:
         tools = self._tools(one.tools)
         found = list(dict.fromkeys(walk.texts(one, tools.shapes)))

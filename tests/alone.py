@@ -1,7 +1,6 @@
-"""One reply from an engine that does nothing else: in tests, and wherever nothing waits beside it.
+"""One reply from an engine that does nothing else: what `decode.batch` gives has to be the same.
 
-Whoever stops iterating stops the work before the next token. Several replies at a time, and prompts whose beginning was
-read before, are `decode.batch`.
+Whoever stops iterating stops the work before the next token.
 """
 
 from __future__ import annotations
