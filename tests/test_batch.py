@@ -280,7 +280,7 @@ def test_a_batcher_that_nobody_holds_ends_its_thread() -> None:
     _ask(batcher, engine, [1], 0, Decoding(max_tokens=1, tool_choice="none"))
     thread = batcher._thread
     del batcher
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while thread.is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not thread.is_alive()
@@ -327,7 +327,7 @@ def test_nobody_waits_for_ever_for_an_engine_that_fails(place: str, tmp_path: Pa
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(_ask, batcher, monkey, [1, 2, 3, number], 3, how) for number in range(3)]
         for one in asked:
-            assert isinstance(one.exception(timeout=20), ToolfinchError)
+            assert isinstance(one.exception(timeout=60), ToolfinchError)
     batcher.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from growth import assert_grows_with_it
 from toolfinch import dialects
 from toolfinch.caller import Delta
 from toolfinch.dialects import chat_template
@@ -299,16 +299,17 @@ def test_text_without_marks_is_content(dialect: Dialect, text: str) -> None:
 )
 def test_hostile_text_is_read_quickly(dialect: Dialect, value: str) -> None:
     """A model that repeats itself must not hang or crash the server."""
-    begun = time.perf_counter()
     for before in (
         '<tool_call>\n{"name": "f", "arguments": {"a": ',
         "<tool_call>\n<function=f>\n<parameter=a>\n",
         'Action: f\nAction Input: {"a": ',
     ):
-        text = f"{before}{value}}}}}\n</parameter>\n</function>\n</tool_call>"
-        dialect.parse(text, [])
-        dialect.parse(text[: len(text) // 2], [])
-    assert time.perf_counter() - begun < 2
+        part, whole = (
+            f"{before}{v}}}}}\n</parameter>\n</function>\n</tool_call>"
+            for v in (value[: len(value) // 8], value)
+        )
+        assert_grows_with_it(lambda p=part: dialect.parse(p, []), lambda w=whole: dialect.parse(w, []))  # type: ignore[misc]
+        dialect.parse(whole[: len(whole) // 2], [])
 
 
 def test_text_and_calls_arrive_as_soon_as_they_are_certain() -> None:

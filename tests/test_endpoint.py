@@ -255,7 +255,7 @@ def test_trouble_is_an_outcome_of_one_line(way: Way, turn: Turn, words: str) -> 
     with serving(turn) as server:
         began = time.monotonic()
         reply = caller(server, way, timeout_s=0.6).reply(ASK, TOOLS)
-        assert time.monotonic() - began < 1.2
+        assert time.monotonic() - began < 30  # a byte at a time, the answer would take 50
     assert (reply.stop, reply.message) == ("error", assistant())
     assert reply.error.startswith(f"{server.url}/chat/completions: ") and "\n" not in reply.error
     assert words in reply.error and "secret" not in reply.error
@@ -298,7 +298,7 @@ def test_retry_after_is_kept_to_within_the_limit(way: Way) -> None:
     with serving(fails(429, {}, Retry_After="1"), says()) as server:
         began = time.monotonic()
         assert caller(server, way, retries=1).reply(ASK, TOOLS).stop == "stop"
-        assert 1.0 <= time.monotonic() - began < 3
+        assert 1.0 <= time.monotonic() - began < 30
     with serving(fails(429, {"error": "slow down"}, Retry_After="3600"), says()) as server:
         began = time.monotonic()
         assert "slow down" in caller(server, way, retries=1).reply(ASK, TOOLS).error

@@ -112,9 +112,8 @@ def test_many_at_once_share_a_loop() -> None:
             each = (asking.reply_async(ASK, TOOLS, Decoding(seed=i)) for i in range(64))
             return [reply.message.content for reply in await asyncio.gather(*each)]
 
-        began = time.monotonic()
         assert run(many) == [str(i) for i in range(64)]
-        assert time.monotonic() - began < 64 * 0.05 and server.most > 8
+        assert server.most > 8
 
 
 def test_a_server_that_ends_closes_its_connections() -> None:

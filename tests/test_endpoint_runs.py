@@ -31,6 +31,7 @@ from test_endpoint import (
     slow,
 )
 from toolfinch.caller import Decoding, Reply
+from toolfinch.callers import http
 from toolfinch.callers.load import load
 from toolfinch.callers.openai import IN_A_ROW
 from toolfinch.errors import EndpointGone, UsageError
@@ -126,12 +127,10 @@ def test_a_killed_run_asks_only_for_what_is_missing(tmp_path: Path, how: signal.
         process = start(server, tmp_path)
         began = time.monotonic()
         while kept(tmp_path) < 12 or len(server.asked) < 16:
-            assert time.monotonic() - began < 20
+            assert time.monotonic() - began < 60
             time.sleep(0.005)
-        began = time.monotonic()
         process.send_signal(how)
-        _, said = process.communicate(timeout=20)
-        assert time.monotonic() - began < 5
+        _, said = process.communicate(timeout=45)  # the request hangs for 60
         if how == signal.SIGINT:
             assert "stopped: " in said and "of 40 done, kept in" in said and "Traceback" in said
             assert "Exception ignored" not in said and "Task was destroyed" not in said
@@ -144,15 +143,16 @@ def test_a_killed_run_asks_only_for_what_is_missing(tmp_path: Path, how: signal.
     assert [r.reply.message.content for r in results] == [f"you said {i}" for i in range(40)]
 
 
-def test_nobody_there_is_said_at_once() -> None:
+def test_nobody_there_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every example would go through its retries against a closed port."""
+    monkeypatch.setattr(http, "BACKOFF_S", 60)
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     for url in (f"http://127.0.0.1:{port}/v1#m", f"http://localhost:{port}/v1"):
         began = time.monotonic()
         with pytest.raises(UsageError, match=f":{port}/v1/models: cannot connect: Connection refused"):
             load(url)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 30
     for url in ("http://", "http:///v1#m", "http://127.0.0.1:99999/v1"):
         with pytest.raises(UsageError, match="not a URL"):
             load(url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -100,11 +99,9 @@ def kind_of(value: str) -> str:
     return next(kind for kind, pattern in KINDS.items() if re.fullmatch(pattern, value))
 
 
-def test_the_suite_is_frozen_and_quickly_there() -> None:
+def test_the_suite_is_frozen() -> None:
     """Scores on a suite that changed, or that another machine draws otherwise, are not comparable."""
-    began = time.perf_counter()
     found = suite.load("long-context")
-    assert time.perf_counter() - began < 2
     asked = [
         (e.id, e.scenario, e.tags, [*map(to_openai, e.messages)], [*map(to_record, e.tools)]) for e in found
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from growth import assert_grows_with_it
 from test_dialects import WEATHER, cut, described, json_values, keys, names, plain, plain_calls, same, stream
 from toolfinch import dialects
 from toolfinch.dialects import chat_template
@@ -330,7 +330,7 @@ def test_any_json_survives(dialect: Dialect, some: list[ToolCall]) -> None:
 )  # fmt: skip
 def test_hostile_text_is_read_quickly(dialect: Dialect, value: str) -> None:
     """A model that repeats itself must not hang or crash the server."""
-    begun = time.perf_counter()
+    part = value[: len(value) // 8]
     for before in (
         "",
         '{"name": "now", "arguments": {"a": ',
@@ -338,9 +338,11 @@ def test_hostile_text_is_read_quickly(dialect: Dialect, value: str) -> None:
         "[now(a=",
         "<|python_start|>[now(a=",
     ):
-        dialect.parse(before + value, TOOLS)
-        dialect.parse(f"{before}{value})]}}}}", TOOLS)
-    assert time.perf_counter() - begun < 10
+        for after in ("", ")]}}"):
+            assert_grows_with_it(
+                lambda b=before, a=after: dialect.parse(b + part + a, TOOLS),  # type: ignore[misc]
+                lambda b=before, a=after: dialect.parse(b + value + a, TOOLS),  # type: ignore[misc]
+            )
 
 
 @each

@@ -52,7 +52,7 @@ class OneHeld(Held):
             self.at_work = before
 
 
-def until(true: Any, seconds: float = 20.0) -> None:
+def until(true: Any, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "did not come about"

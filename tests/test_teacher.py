@@ -558,10 +558,9 @@ def test_a_gate_that_cannot_run_lets_nothing_pass(tmp_path: Path) -> None:
         return ""
 
     with serving(says("hi")) as server, asking(tmp_path, spec(server), check=gate) as teachers:
-        began = time.monotonic()
         with pytest.raises(ToolfinchError, match="roster is gone"):
             list(teachers.ask([question()]))
-        assert time.monotonic() - began < 2 and teachers.bill().accounts[0].unknown == 1
+        assert teachers.bill().accounts[0].unknown == 1
 
 
 def test_the_ledger_holds_no_question(tmp_path: Path) -> None:
