@@ -7,6 +7,7 @@ can be written is right (a model of random weights, asked for a call, gives a va
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -322,6 +323,30 @@ def test_a_key_cannot_be_written_twice(dialect: Dialect) -> None:
     tools = [_tool("f", v={"type": "integer"}, w={"type": "integer"})]
     assert _refused(BYTES, dialect, tools, dialect.write_turn("", once)) is None
     assert _refused(BYTES, dialect, tools, dialect.write_turn("", twice)) is not None
+
+
+@each
+@pytest.mark.parametrize("required", ["", "a", "b", "c", "ac", "abc"])
+def test_any_of_the_optional_arguments_may_be_left_out(dialect: Dialect, required: str) -> None:
+    """A comma too many or too few, where the first, a middle or the last one is left out."""
+    properties = {key: {"type": "integer"} for key in "abc"}
+    for others in (False, True):
+        schema = {"properties": properties, "required": [*required], "additionalProperties": others}
+        tools = [read({"name": "f", "parameters": {"type": "object", **schema}})]
+        for size in range(5):
+            for keys_ in itertools.combinations("abcz", size):
+                fits = {*required} <= {*keys_} and (others or "z" not in keys_)
+                call = ToolCall("f", {key: i for i, key in enumerate(keys_)})
+                assert _writes(dialect, tools, call) is fits, (keys_, others)
+
+
+def test_no_comma_stands_before_the_first_argument() -> None:
+    """Python cannot read `f(, z=1)`, so the call would be lost."""
+    schema = {"type": "object", "properties": {"a": {}}, "additionalProperties": True}
+    dialect, tools = dialects.get("pythonic"), [read({"name": "f", "parameters": schema})]
+    right = dialect.write_turn("", dialect.write_call(ToolCall("f", {"z": 1})))
+    assert _refused(BYTES, dialect, tools, right) is None
+    assert _refused(BYTES, dialect, tools, right.replace("f(", "f(, ")) is not None
 
 
 SCHEMAS: list[tuple[str, dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]] = [

@@ -174,14 +174,14 @@ def forced_start(name: str | None) -> str:
 
 
 def grammar(tools: Sequence[Tool], required: bool) -> str:
+    values: dict[bytes, str] = {}
     lines = []
     for i, tool in enumerate(tools):
         head = f'{strict_json.dumps(tool.name)[1:]}, "parameters": '
-        lines.append(
-            f"call{i}: {rules.literal(head)} {rules.arguments(tool.parameters)} {rules.literal('}')}"
-        )
+        lines.append(f"call{i}: {rules.literal(head)} arguments{i}")
+        lines += rules.arguments(f"arguments{i}", tool.parameters, values)
     calls = rules.either([f"call{i}" for i in range(len(tools))])
-    return "\n".join([f"call: {calls}", *lines])
+    return "\n".join([f'call: {calls} "}}"', *lines, *rules.value_rules(values)])
 
 
 BARE_JSON = Dialect(

@@ -76,12 +76,15 @@ def forced_start(name: str | None) -> str:
 
 
 def grammar(tools: Sequence[Tool], required: bool) -> str:
+    values: dict[bytes, str] = {}
     lines = []
     for i, tool in enumerate(tools):
-        head = f'\n{{"name": {strict_json.dumps(tool.name)}, "arguments": '
-        lines.append(f"call{i}: {rules.literal(head)} {rules.arguments(tool.parameters)}")
+        head = f'{strict_json.dumps(tool.name)[1:]}, "arguments": '
+        lines.append(f"call{i}: {rules.literal(head)} arguments{i}")
+        lines += rules.arguments(f"arguments{i}", tool.parameters, values)
     calls = rules.either([f"call{i}" for i in range(len(tools))])
-    return "\n".join([f"call: {calls} {rules.literal('}' + chr(10))} end", *lines])
+    start, close = rules.literal('\n{"name": "'), rules.literal("}\n")
+    return "\n".join([f"call: {start} {calls} {close} end", *lines, *rules.value_rules(values)])
 
 
 HERMES = Dialect(

@@ -277,42 +277,44 @@ def grammar(tools: Sequence[Tool], required: bool) -> str:
         'call: "[" one (", " one)* "]" end',
         f"one: {rules.either([f'call{i}' for i in range(len(tools))])}",
     ]
+    values: dict[bytes, str] = {}
     for i, tool in enumerate(tools):
         lines.append(f'call{i}: {rules.literal(tool.name + "(")} arguments{i} ")"')
-        lines += _rules(f"arguments{i}", rules.held(tool.parameters))
-    return "\n".join(lines)
+        lines += _rules(f"arguments{i}", rules.held(tool.parameters), values)
+    return "\n".join([*lines, *rules.value_rules(values)])
 
 
-def _rules(rule: str, schema: Mapping[str, Any]) -> list[str]:
+def _rules(rule: str, schema: Mapping[str, Any], values: dict[bytes, str]) -> list[str]:
     properties = {key: part for key, part in schema["properties"].items() if part is not False}
     required = [key for key in schema.get("required", ()) if key in properties]
     others = True if "patternProperties" in schema else schema.get("additionalProperties", True)
-    items = {key: _item(key, part) for key, part in properties.items()}
-    if others is False:
-        return rules.keys(rule, items, required, ", ")
-    but = f" & ~{rules.either([rules.literal(key) for key in properties])}" if properties else ""
-    more = f'(", " {rule}_other)*'
-    first = [] if required else ['""', f"{rule}_other {more}"]
-    return [
-        f"{rule}: {' | '.join([*([f'{rule}_named {more}'] if items else []), *first])}",
-        f'{rule}_other: {rule.upper()}_KEY "=" {_value(others)} | "**" {rules.value({"type": "object"})}',
-        rf"{rule.upper()}_KEY: /[^\W\d]\w*/{but}",
-        *(rules.keys(f"{rule}_named", items, required, ", ") if items else []),
-    ]
+    items = {key: _item(key, part, values) for key, part in properties.items()}
+    named, lines = rules.keys(rule, items, required) if items else ("", [])
+    ways = [named] if items else []
+    if others is not False:
+        more = f'(", " {rule}_other)*'
+        ways = [f"{way} {more}" for way in (*ways, *([] if required else [f"{rule}_other"]))]
+        but = f" & ~{rules.either([rules.literal(key) for key in properties])}" if properties else ""
+        whole = rules.shared({"type": "object"}, values)
+        lines += [
+            f'{rule}_other: {rule.upper()}_KEY "=" {_value(others, values)} | "**" {whole}',
+            rf"{rule.upper()}_KEY: /[^\W\d]\w*/{but}",
+        ]
+    return [f"{rule}: {' | '.join([*ways, *([] if required else [rules.literal('')])])}", *lines]
 
 
-def _item(key: str, schema: Any) -> str:
+def _item(key: str, schema: Any, values: dict[bytes, str]) -> str:
     if _IDENTIFIER.fullmatch(key):
-        return f"{rules.literal(key + '=')} {_value(schema)}"
-    return f'{rules.literal("**{" + strict_json.dumps(key) + ": ")} {rules.value(schema)} "}}"'
+        return f"{rules.literal(key + '=')} {_value(schema, values)}"
+    return f'{rules.literal("**{" + strict_json.dumps(key) + ": ")} {rules.shared(schema, values)} "}}"'
 
 
-def _value(schema: Any) -> str:
+def _value(schema: Any, values: dict[bytes, str]) -> str:
     allowed = types(schema)
     part: Mapping[str, Any] = schema if isinstance(schema, Mapping) else {}
     branches = part.get("anyOf") or part.get("oneOf")
     if branches and not {"enum", "const", "type"} & set(part):
-        return rules.either([_value(branch) for branch in branches])
+        return rules.either([_value(branch, values) for branch in branches])
     if "enum" in part or "const" in part:
         listed = part.get("enum", [part.get("const")])
         return rules.either([rules.literal(write_value(value)) for value in listed])
@@ -325,7 +327,7 @@ def _value(schema: Any) -> str:
         options.append(rf"/'([^'\\\n\r\x00]|\\['\\nr]|\\x00){times}'/")
     rest = sorted(allowed & {"integer", "number", "array", "object"})
     if rest:
-        options.append(rules.value({**part, "type": rest}))
+        options.append(rules.shared({**part, "type": rest}, values))
     return rules.either(options)
 
 

@@ -156,50 +156,51 @@ def grammar(tools: Sequence[Tool], required: bool) -> str:
         f"string[lazy]: TEXT {_CLOSE}",
         rf"TEXT: /(.|\n)*/ & ~/(.|\n)*({_TAG.pattern.replace('/', chr(92) + '/')})(.|\n)*/",
     ]
+    values: dict[bytes, str] = {}
     for i, tool in enumerate(tools):
         lines.append(f"call{i}: {rules.literal(tool.name + '>' + chr(10))} parameters{i}")
-        lines += _parameters(i, rules.held(tool.parameters))
-    return "\n".join(lines)
+        lines += _parameters(i, rules.held(tool.parameters), values)
+    return "\n".join([*lines, *rules.value_rules(values)])
 
 
-def _parameters(i: int, schema: Mapping[str, Any]) -> list[str]:
+def _parameters(i: int, schema: Mapping[str, Any], values: dict[bytes, str]) -> list[str]:
     """`parameters{i}`: those that the schema names, in its order, and then others, if it allows any."""
     named = {
-        key: f"{rules.literal(f'<parameter={key}>{chr(10)}')} {_value(part)}"
+        key: f"{rules.literal(f'<parameter={key}>{chr(10)}')} {_value(part, values)}"
         for key, part in schema["properties"].items()
         if part is not False
     }
     others = True if "patternProperties" in schema else schema.get("additionalProperties", True)
-    lines = rules.keys(f"named{i}", named, [key for key in schema.get("required", ()) if key in named], "")
+    required = schema.get("required", ())
+    keys = " ".join(item if key in required else f"({item})?" for key, item in named.items())
     if others is False:
-        return [f"parameters{i}: named{i}", *lines]
+        return [f"parameters{i}: {keys or rules.literal('')}"]
     but = f" & ~{rules.either([rules.literal(key) for key in named])}" if named else ""
     return [
-        f"parameters{i}: named{i} other{i}*",
-        f'other{i}: "<parameter=" OTHER{i} ">\\n" {_value(others)}',
+        f"parameters{i}: {keys} other{i}*",
+        f'other{i}: "<parameter=" OTHER{i} ">\\n" {_value(others, values)}',
         rf"OTHER{i}: /[^>\n]+/{but}",
-        *lines,
     ]
 
 
 _CLOSE = r'"\n</parameter>\n"'
 
 
-def _value(schema: Any) -> str:
+def _value(schema: Any, values: dict[bytes, str]) -> str:
     """A parameter's text and its closing tag."""
     allowed = types(schema)
     listed: Sequence[Any] = ()
     if isinstance(schema, Mapping):
         branches = schema.get("anyOf") or schema.get("oneOf")
         if branches and not {"enum", "const", "type"} & set(schema):
-            return rules.either([_value(branch) for branch in branches])
+            return rules.either([_value(branch, values) for branch in branches])
         listed = schema.get("enum", [schema["const"]] if "const" in schema else ())
     if listed:
         options = [rules.literal(v if isinstance(v, str) else strict_json.dumps(v)) for v in listed]
     elif "string" in allowed:
         return "string"
     else:
-        options = [rules.value(schema)]
+        options = [rules.shared(schema, values)]
     options += [rules.literal(word) for word, v in _PYTHON.items() if not listed and _types_of(v) <= allowed]
     return f"{rules.either(options)} {_CLOSE}"
 

@@ -140,12 +140,14 @@ def grammar(tools: Sequence[Tool], required: bool) -> str:
     actions = [(tool.name, tool.parameters) for tool in tools]
     if not required:
         actions.append((FINISH, _ANSWER))
+    values: dict[bytes, str] = {}
     lines = []
     for i, (name, parameters) in enumerate(actions):
         head = f" {name}\nAction Input: "
-        lines.append(f"call{i}: {rules.literal(head)} {rules.arguments(parameters)}")
+        lines.append(f"call{i}: {rules.literal(head)} arguments{i}")
+        lines += rules.arguments(f"arguments{i}", parameters, values)
     calls = rules.either([f"call{i}" for i in range(len(actions))])
-    return "\n".join([f"call: {calls}", *lines])
+    return "\n".join([f"call: {calls}", *lines, *rules.value_rules(values)])
 
 
 REACT = Dialect(

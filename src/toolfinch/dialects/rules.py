@@ -16,6 +16,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
+
+from toolfinch.dialects import strict_json
+
 _STYLE = {
     "item_separator": ", ",
     "key_separator": ": ",
@@ -27,6 +31,7 @@ _PLAIN = (
     "minLength", "maxLength", "pattern", "minItems", "maxItems", "required",
 )  # fmt: skip
 _BRANCHES = ("anyOf", "oneOf", "allOf")
+_OBJECT = {"type", "properties", "required", "additionalProperties"}
 _MAPS = ("properties", "patternProperties")
 _ONE = ("items", "additionalProperties")
 
@@ -46,26 +51,61 @@ def value(schema: Mapping[str, Any] | Literal[True]) -> str:
     return f"%json {json.dumps(styled, ensure_ascii=False)}"
 
 
-def arguments(parameters: Mapping[str, Any]) -> str:
-    """The object that a tool with these parameters is called with."""
-    return value(held(parameters))
+def shared(schema: Any, values: dict[bytes, str]) -> str:
+    """The name of a rule for such a value, which tools share: compiling takes its time by the number of rules.
+
+    `values`: encoded schema to name, is added to; `value_rules` are the rules in the end.
+    """
+    return values.setdefault(msgspec.json.encode(schema), f"value{len(values)}")
 
 
-def keys(rule: str, items: Mapping[str, str], required: Sequence[str], comma: str) -> list[str]:
-    """`rule`: the items in their order, each at most once, the required ones all; `comma` between."""
+def value_rules(values: Mapping[bytes, str]) -> list[str]:
+    return [f"{name}: {value(msgspec.json.decode(encoded))}" for encoded, name in values.items()]
+
+
+def arguments(rule: str, parameters: Mapping[str, Any], values: dict[bytes, str]) -> list[str]:
+    """`rule`: the object that a tool with these parameters is called with; for `values` see `shared`.
+
+    llguidance reads any schema as a whole, into several rules a property. Where nothing but its properties says what
+    an object is, one rule does.
+    """
+    schema = held(parameters)
+    properties, required = schema.get("properties", {}), schema.get("required", ())
+    if (
+        not schema.keys() <= _OBJECT
+        or schema.get("additionalProperties") is not False
+        or schema.get("type") != "object"
+        or any(part is False for part in properties.values())
+        or not properties.keys() >= set(required)
+    ):
+        return [f"{rule}: {value(schema)}"]
+    items = {
+        key: f"{literal(strict_json.dumps(key) + ': ')} {shared(part, values)}"
+        for key, part in properties.items()
+    }
     if not items:
-        return [f'{rule}: ""']
-    between = f"{literal(comma)} " if comma else ""
-    # `_first` while nothing is written yet, `_rest` where something is.
-    rules = [f"{rule}: {rule}_first0"]
+        return [f'{rule}: "{{}}"']
+    inside, more = keys(rule, items, required)
+    return [f'{rule}: "{{" {inside if required else f"({inside})?"} "}}"', *more]
+
+
+def keys(rule: str, items: Mapping[str, str], required: Sequence[str]) -> tuple[str, list[str]]:
+    """At least one of the items, in their order, each at most once, the required ones all; and the rules that it needs.
+
+    None, where one item is always there: before and behind it, a comma belongs to what is optional.
+    """
+    names = list(items)
+    lead = next((i for i, key in enumerate(names) if key in required), None)
+    if lead is None:
+        rest = [*(f" {rule}_{i}" for i in range(1, len(names))), ""]  # what may follow each
+        firsts = [item + more for item, more in zip(items.values(), rest, strict=True)]
+        chain = [f'{rule}_{i}: (", " {items[names[i]]})?{rest[i]}' for i in range(1, len(names))]
+        return either(firsts), chain
+    parts = []
     for i, (key, item) in enumerate(items.items()):
-        skip = ("", "") if key in required else (f" | {rule}_first{i + 1}", f" | {rule}_rest{i + 1}")
-        rules += [
-            f"{rule}_{i}: {item}",
-            f"{rule}_first{i}: {rule}_{i} {rule}_rest{i + 1}{skip[0]}",
-            f"{rule}_rest{i}: {between}{rule}_{i} {rule}_rest{i + 1}{skip[1]}",
-        ]
-    return [*rules, f'{rule}_first{len(items)}: ""', f'{rule}_rest{len(items)}: ""']
+        part = item if i == lead else f'", " {item}' if i > lead else f'{item} ", "'
+        parts.append(part if key in required else f"({part})?")
+    return " ".join(parts), []
 
 
 def held(schema: Any, *, top: bool = True, branch: bool = False) -> Any:
