@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -72,6 +73,9 @@ def test_signals_end_the_server_cleanly(ending: signal.Signals, busy: bool) -> N
             next(pieces)
             process.send_signal(ending)
             rest = process.communicate(timeout=60)[1]
+            *_, last, done, after = b"".join(pieces).split(b"\n\n")
+        error = json.loads(last.removeprefix(b"data: "))["error"]
+        assert (error["code"], done, after) == ("stopping", b"data: [DONE]", b"")
     else:
         process.send_signal(ending)
         rest = process.communicate(timeout=60)[1]
@@ -79,9 +83,8 @@ def test_signals_end_the_server_cleanly(ending: signal.Signals, busy: bool) -> N
     assert "Traceback" not in rest
     lines = rest.splitlines()
     assert lines.pop() == "toolfinch: stopped"
-    if busy:
-        assert lines[0] == "toolfinch: stopping; requests under way: 1, given 0.2 s; again to cut them off"
-    assert len(lines) <= 3 * busy  # the web server says that it cut a reply short
+    said = "toolfinch: stopping; requests under way: 1, given 0.2 s; again to cut them off"
+    assert lines[:1] == [said] * busy and "Error" not in rest and len(lines) <= 1 + busy
 
 
 class OnLoop:

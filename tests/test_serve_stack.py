@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from test_endpoint import fails, serving
 from test_serve import ASK, Replay
 from toolfinch.caller import Decoding
+from toolfinch.callers import http
 from toolfinch.callers.load import load
 from toolfinch.callers.local import LocalCaller
 from toolfinch.cli.main import main
@@ -165,3 +167,16 @@ def test_an_endpoint_that_is_gone_is_not_the_servers_own_mistake() -> None:
     """A 500 sends the operator to look in the wrong place."""
     refusal = Refusal(EndpointGone("20 requests in a row got no answer"))
     assert refusal.status == 502 and refusal.body["error"]["type"] == "upstream_error"
+
+
+def test_an_endpoint_that_fails_is_asked_twice_and_its_address_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Clients try again as well, so each failure would be waited for many times; where it is is nobody's business."""
+    monkeypatch.setattr(http, "BACKOFF_S", 0.01)
+    with serving(fails(500, {"error": {"message": "no room"}})) as server:
+        with background(assemble(f"{server.url}#m", None, Stack(), lambda _: None)) as base:
+            answer = httpx.post(base + "/chat/completions", json={"messages": ASK}, timeout=60)
+        assert answer.status_code == 502 and len(server.asked) == 2
+        said = answer.json()["error"]["message"]
+        assert said == "the endpoint behind this server: HTTP 500: no room"

@@ -23,6 +23,7 @@ def load(
     context: int = 8192,
     n_threads: int = 0,
     timeout_s: float = 120.0,
+    retries: int = 4,
     live: int = 1,
     prefixes: Path | None = None,
 ) -> ToolCaller:
@@ -35,14 +36,14 @@ def load(
     `dialect` is the artifact's own unless given; for an endpoint it is how calls are read that were left in
     its text, with `auto` for any. `format` picks one of an artifact's several. `device` is for transformers,
     `context` (tokens) and `n_threads` (0: all cores) are for a GGUF file, `timeout_s` is for one reply of an
-    endpoint. `live` is how many replies a model on this machine makes at once; `prefixes` is a folder in which it keeps the
+    endpoint, with so many `retries`. `live` is how many replies a model on this machine makes at once; `prefixes` is a folder in which it keeps the
     states of prompts' beginnings. Raises UsageError, naming the path, where there is no such model or it cannot be loaded.
     """
     if spec.startswith(("http://", "https://")):
         from toolfinch.callers.openai import OpenAICaller
 
         url, _, model = spec.partition("#")
-        return OpenAICaller(url, model, dialect=dialect or "", timeout_s=timeout_s)
+        return OpenAICaller(url, model, dialect=dialect or "", timeout_s=timeout_s, retries=retries)
     if spec in ("never", "ask", "bm25"):
         from toolfinch.callers.floors import AlwaysAsk, Bm25Pick, NeverCall
 

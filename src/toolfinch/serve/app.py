@@ -26,7 +26,7 @@ from toolfinch.serve.keys import Keys
 from toolfinch.serve.limits import Limits
 from toolfinch.serve.log import failure
 from toolfinch.serve.metrics import Metrics
-from toolfinch.serve.refusal import Refusal, TimeLimit
+from toolfinch.serve.refusal import Refusal
 from toolfinch.serve.responses_stream import Events, encoded
 from toolfinch.serve.service import Came, Service, unknown_model
 from toolfinch.serve.stream import DONE, Chunks, event
@@ -132,12 +132,14 @@ def create(
         wanted = await service.admitted(
             wire.read_request(await body.read(request, limits), limits, behind=service.behind)
         )
-        try:
-            async with asyncio.timeout_at(came.deadline):
-                found = asyncio.to_thread(diagnose, caller, wanted.messages, wanted.tools, wanted.decoding)
-                return answer(await body.unless_gone(request, found))
-        except TimeoutError as error:
-            raise TimeLimit("the diagnosis was not done in time") from error
+
+        async def found() -> Any:
+            async with service.turns.taken():
+                return await asyncio.to_thread(
+                    diagnose, caller, wanted.messages, wanted.tools, wanted.decoding
+                )
+
+        return answer(await body.unless_gone(request, service.turns.before(came.deadline, found())))
 
     async def page(request: Request) -> Response:
         from starlette.responses import Response
@@ -159,7 +161,7 @@ def create(
         ],
         redirect_slashes=False,
     )
-    front = Front(router, Keys([]) if keys is None else keys, metrics)
+    front = Front(router, Keys([]) if keys is None else keys, metrics, service.turns.cut)
     return front
 
 

@@ -53,6 +53,7 @@ def server(front: Front, grace_s: float) -> Any:
             return await super().on_tick(counter) or over
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            front.cut()
             await super().shutdown(sockets)
             await http.close()
 

@@ -39,6 +39,8 @@ MARK = "call_big_"
 LONGEST_ID = 40
 """Characters; OpenAI refuses longer ids."""
 REMEMBERED = 4096
+RETRIES = 1
+"""Of a request to an endpoint, for a connection that was lost: who waits behind the server tries again as well."""
 
 
 def gated(small: ToolCaller, model: str, *, format: str = "", escalate_to: str = "") -> Gated:
@@ -52,7 +54,7 @@ def gated(small: ToolCaller, model: str, *, format: str = "", escalate_to: str =
     if not escalate_to:
         return Gated(small, calibration)
     url, _, name = escalate_to.partition("#")
-    return Gated(small, calibration, OpenAICaller(url, name))
+    return Gated(small, calibration, OpenAICaller(url, name, retries=RETRIES))
 
 
 class Gated:

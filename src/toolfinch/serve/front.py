@@ -44,10 +44,12 @@ ROUTES = (
 class Front:
     """An ASGI application around another."""
 
-    def __init__(self, app: App, keys: Keys, metrics: Metrics) -> None:
+    def __init__(self, app: App, keys: Keys, metrics: Metrics, cut: Callable[[], None]) -> None:
+        """`cut` ends the replies under way, each with a word to its client."""
         self._app = app
         self._keys = keys
         self._metrics = metrics
+        self.cut = cut
         self.draining = False
         """Set when the server has been told to stop."""
         self.in_flight = 0

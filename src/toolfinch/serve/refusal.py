@@ -6,6 +6,7 @@ was passed, stand in the message for people and in `counts` for programs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from toolfinch.decode.engine import ContextError
 from toolfinch.errors import EndpointGone, ToolfinchError, UsageError
 
 TOO_LONG = "context_length_exceeded"
+_ADDRESS = re.compile(r"https?://\S+: ")
+"""Of an endpoint behind the server, which is nobody's business; the log has it."""
 
 
 class RequestError(UsageError):
@@ -90,7 +93,8 @@ class Refusal:
                 self.body = error_json(str(error), "server_error", code="timeout")
             case UpstreamError() | EndpointGone():  # the next request asks again
                 self.status = 502
-                self.body = error_json(str(error), "upstream_error")
+                said = _ADDRESS.sub("the endpoint behind this server: ", str(error))
+                self.body = error_json(said, "upstream_error")
             case ToolfinchError():
                 self.body = error_json(str(error), "server_error")
             case _:  # what it says may hold somebody's words

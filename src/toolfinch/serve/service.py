@@ -72,9 +72,9 @@ class Service:
         self.limits = limits
         self.metrics = metrics
         self.trace = trace
-        self._turns = Turns(parallel, limits.queue)
+        self.turns = Turns(parallel, limits.queue)
         self._telemetry = telemetry
-        metrics.waiting.set_function(lambda: self._turns.waiting)
+        metrics.waiting.set_function(lambda: self.turns.waiting)
 
     async def admitted(self, wanted: wire.Request) -> wire.Request:
         """The request as it will be answered: without the tools that were set aside.
@@ -101,7 +101,7 @@ class Service:
         done: list[Reply] = []
         first = True
         try:
-            async with aclosing(work(self.caller, wanted, self._turns, came.deadline)) as items:
+            async with aclosing(work(self.caller, wanted, self.turns, came.deadline)) as items:
                 async for index, item in items:
                     if isinstance(item, Reply):
                         _check(item, wanted)

@@ -18,7 +18,7 @@ from toolfinch.callers.local import LocalCaller
 from toolfinch.decode import calibration
 from toolfinch.errors import UsageError
 from toolfinch.retrieve.catalogue import read_catalogue
-from toolfinch.serve.escalate import Gated, gated
+from toolfinch.serve.escalate import RETRIES, Gated, gated
 from toolfinch.serve.offered import why_not
 from toolfinch.serve.retrieving import Retrieving
 from toolfinch.tool import Tool
@@ -66,6 +66,7 @@ def assemble(
         n_threads=n_threads,
         live=live,
         prefixes=prefixes,
+        retries=RETRIES,
     )
     tools: tuple[Tool, ...] = ()
     if sources is not None:

@@ -3,7 +3,7 @@
 As many threads as replies may be made at once, started when they are first needed and kept: a thread for each
 request costs more than an answer from an endpoint nearby. The line is on the event loop, where a client that hangs up
 costs nothing. A turn ends when its thread is done with it, not when nobody wants the reply any more, so work that
-cannot be stopped at once still counts.
+cannot be stopped at once still counts. Whoever makes a reply is told here when the server ends before it is done.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
-from toolfinch.serve.refusal import Busy
+from toolfinch.serve.refusal import Busy, TimeLimit
+
+T = TypeVar("T")
 
 LONGEST_S = 60
 """The most seconds that anybody is told to come back after."""
@@ -38,12 +41,41 @@ class Turns:
         self._threads = 0
         self._idle = 0
         self._job_s = 1.0  # of late
+        self._over: Busy | None = None
+        self._ends: set[Callable[[Busy], None]] = set()
         weakref.finalize(self, _dismiss, self._jobs, parallel)
 
     def _turn_s(self) -> int:
         """Whole seconds until who comes now would have a turn, by how long jobs took of late."""
         seconds = math.ceil(self._job_s * (self.waiting + 1) / self.parallel)
         return max(1, min(seconds, LONGEST_S))
+
+    def cut(self) -> None:
+        """The server ends: all work under way is told, with what its client is told."""
+        self._over = Busy("the server is stopping", status=503, retry_after_s=5, code="stopping")
+        for end in list(self._ends):
+            end(self._over)
+
+    @contextlib.contextmanager
+    def ending_with(self, end: Callable[[Busy], None]) -> Iterator[None]:
+        """Inside, `end` is called if the server ends."""
+        self._ends.add(end)
+        try:
+            yield
+        finally:
+            self._ends.discard(end)
+
+    async def before(self, deadline: float, work: Coroutine[Any, Any, T]) -> T:
+        """What the work comes to. Raises TimeLimit at the deadline, by the event loop's clock; Busy if the server ends."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(deadline) as limit:
+                with self.ending_with(lambda _: limit.reschedule(loop.time())):
+                    return await work
+        except TimeoutError as error:
+            if limit.expired():
+                raise self._over or TimeLimit("the reply was not done in time") from error
+            raise
 
     @asynccontextmanager
     async def taken(self, *, always: bool = False) -> AsyncIterator[None]:

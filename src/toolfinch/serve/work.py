@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -24,7 +24,6 @@ from toolfinch.serve.turns import Turns
 from toolfinch.serve.wire import Request
 from toolfinch.tool import Tool
 
-_LATE = "the reply was not done in time"
 _NOTHING = Delta()
 """What a caller makes where it has nothing to show yet and can be stopped."""
 
@@ -49,30 +48,31 @@ async def work(
     """For each choice, by its index, its deltas and then its whole `Reply`; those of several choices are mixed.
 
     `deadline` is by the event loop's clock. Raises what the caller raised, TimeLimit at the deadline, Busy where too many
-    requests wait for their turn.
+    requests wait for their turn or the server ends.
     """
     on_loop = _on_loop(caller)
     if (
         on_loop is not None and request.n == 1
     ):  # without a task and a queue, which take longer than all else here
-        for made in _with_ids(_pieces(await _before(deadline, _passed_on(on_loop, request, 0, turns)))):
+        for made in _with_ids(_pieces(await turns.before(deadline, _passed_on(on_loop, request, 0, turns)))):
             yield 0, made
         return
     loop = asyncio.get_running_loop()
     queue: _Queue = asyncio.Queue()
     stopped = threading.Event()
-    limit = loop.call_at(deadline, queue.put_nowait, (0, TimeLimit(_LATE)))
+    limit = loop.call_at(deadline, queue.put_nowait, (0, TimeLimit("the reply was not done in time")))
     starts = [
         loop.create_task(_start(caller, request, index, turns, queue, stopped)) for index in range(request.n)
     ]
     left = request.n
     try:
-        while left:
-            index, item = await queue.get()
-            if isinstance(item, Exception):
-                raise item
-            yield index, item
-            left -= isinstance(item, Reply)
+        with turns.ending_with(lambda over: queue.put_nowait((0, over))):
+            while left:
+                index, item = await queue.get()
+                if isinstance(item, Exception):
+                    raise item
+                yield index, item
+                left -= isinstance(item, Reply)
     finally:
         stopped.set()
         limit.cancel()
@@ -82,16 +82,6 @@ async def work(
 
 def _on_loop(caller: ToolCaller) -> AsyncCaller | None:
     return caller if hasattr(caller, "reply_async") else None  # type: ignore[return-value]
-
-
-async def _before(deadline: float, reply: Coroutine[Any, Any, Reply]) -> Reply:
-    try:
-        async with asyncio.timeout_at(deadline) as limit:
-            return await reply
-    except TimeoutError as error:
-        if limit.expired():
-            raise TimeLimit(_LATE) from error
-        raise
 
 
 async def _passed_on(caller: AsyncCaller, request: Request, index: int, turns: Turns) -> Reply:
