@@ -162,6 +162,10 @@ def test_a_call_that_must_be_is_written_behind_the_thoughts_not_in_them(dialect:
     )
     assert reply.raw.startswith("hm</think>\n\n") and reply.message.calls == (AB,)
     assert reply.signals and reply.signals.forced + reply.signals.sampled == reply.usage.completion_tokens
+    early = Wishful("hm\n</think>\n\n" + call)
+    early._script[2] = EOS
+    ended = _reply(early, dialect, prompt=OPENED, think=True, tool_choice=choice, parallel=False)
+    assert ended.raw.startswith("hm\n</think>\n\n") and ended.message.calls == (AB,)
     cut = _reply(Wishful("hm " * 99), dialect, prompt=OPENED, tool_choice=choice, max_tokens=60)
     assert (cut.stop, cut.message.calls, cut.message.content) == ("length", (), "")
 

@@ -135,9 +135,12 @@ class Writer:
             return []
         thought = self._thinking
         token = self._chosen(logits)
-        deltas = self._take(token)
         follow: list[int] = []
-        if not self.done and not self._thinking:
+        if thought and self._behind_thoughts and token in self._ends:
+            # The thoughts end, and not the reply: a call has to come.
+            token, *follow = [*self._engine.encode("\n" + _END_THINK), *self._behind_thoughts]
+        deltas = self._take(token)
+        if not self.done and not self._thinking and not follow:
             if thought and self._behind_thoughts:
                 follow = self._behind_thoughts
             elif self._held is not None:
