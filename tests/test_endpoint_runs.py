@@ -145,14 +145,12 @@ def test_a_killed_run_asks_only_for_what_is_missing(tmp_path: Path, how: signal.
 
 def test_nobody_there_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every example would go through its retries against a closed port."""
-    monkeypatch.setattr(http, "BACKOFF_S", 60)
+    monkeypatch.setattr(http, "_backoff", lambda attempt: pytest.fail("it is tried again"))
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     for url in (f"http://127.0.0.1:{port}/v1#m", f"http://localhost:{port}/v1"):
-        began = time.monotonic()
         with pytest.raises(UsageError, match=f":{port}/v1/models: cannot connect: Connection refused"):
             load(url)
-        assert time.monotonic() - began < 30
     for url in ("http://", "http:///v1#m", "http://127.0.0.1:99999/v1"):
         with pytest.raises(UsageError, match="not a URL"):
             load(url)

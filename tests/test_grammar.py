@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import functools
 import itertools
+import random
+import re
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -338,6 +342,57 @@ def test_any_of_the_optional_arguments_may_be_left_out(dialect: Dialect, require
                 fits = {*required} <= {*keys_} and (others or "z" not in keys_)
                 call = ToolCall("f", {key: i for i, key in enumerate(keys_)})
                 assert _writes(dialect, tools, call) is fits, (keys_, others)
+
+
+@each
+def test_so_many_optional_arguments(dialect: Dialect) -> None:
+    """llguidance goes as deep as rules refer to one another: a request would end the process, stack and all."""
+    random_ = random.Random(0)
+
+    def written() -> None:
+        for n in (15, 16, 17, 33, 100, 1500):
+            properties = {f"k{i}": {"type": "integer"} for i in range(n)}
+            tools = [read({"name": "f", "parameters": {"type": "object", "properties": properties}})]
+            for size in (0, 1, 1, 2, 2, 5, n // 2, n) if n < 200 else (1, 3):
+                some = sorted(random_.sample(range(n), size))
+                call = ToolCall("f", {f"k{i}": i for i in some})
+                assert _writes(dialect, tools, call), some
+                if size > 1:
+                    text = dialect.write_turn("", dialect.write_call(call))
+                    first, last = (f"k{some[at]}" for at in (0, -1))
+                    swap = {first: last, last: first}
+                    swapped = re.sub(r"k\d+", lambda m, to=swap: to.get(m[0], m[0]), text)  # type: ignore[misc]
+                    assert _refused(BYTES, dialect, tools, swapped) is not None, some
+
+    before = threading.stack_size(512 * 1024)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(written).result()
+    finally:
+        threading.stack_size(before)
+
+
+@each
+def test_so_many_tools(dialect: Dialect) -> None:
+    """By itself llguidance ends a reply in the middle where more than 2,000 ways are open."""
+    tools = [_tool(f"f{i}", k={"type": "integer"}) for i in range(2048)]
+    assert _writes(dialect, tools, ToolCall("f2047", {"k": 1}))
+    assert not _writes(dialect, tools, ToolCall("f2048", {"k": 1}))
+
+
+def test_too_many_parts_are_said_in_a_line() -> None:
+    """What the client reads would be a stack of addresses."""
+    many = {f"k{i}": {"type": "string"} for i in range(40)}
+    tools = [_tool(f"f{i}", **many) for i in range(600)]
+    with pytest.raises(ToolfinchError, match=r"all 600 at once: the grammar has too many parts$"):
+        Constraint(BYTES, HERMES, tools, required=False)
+
+
+@each
+def test_a_key_of_control_characters(dialect: Dialect) -> None:
+    for key in ("a\x7f", "tab\tq", 'q"\\'):
+        tools = [_tool("f", key, **{key: {"type": "integer"}})]
+        assert _writes(dialect, tools, ToolCall("f", {key: 1})), key
 
 
 def test_no_comma_stands_before_the_first_argument() -> None:

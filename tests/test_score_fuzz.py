@@ -332,6 +332,11 @@ def test_many_values() -> None:
         made(text=", ".join(str(i + 0.5) for i in written)),
     ):
         assert not score(case(x, messages=prompt), reply).exact
+    few = made(ToolCall("any", {"a": written[::8]}))
+    many = made(ToolCall("any", {"a": written}))
+    assert_grows_with_it(
+        lambda: score(case(x, messages=prompt), few), lambda: score(case(x, messages=prompt), many)
+    )
 
 
 @settings(max_examples=200)

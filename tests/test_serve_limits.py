@@ -82,11 +82,7 @@ def test_one_more_than_may_wait_is_told_when_to_come_back() -> None:
         asked = [pool.submit(HTTP.post, f"{url}{CHAT}", json={"messages": ASK}) for _ in range(3)]
         until(lambda: metrics(url)["toolfinch_requests_waiting"] == 2)
         assert metrics(url)["toolfinch_requests_in_flight"] == 4  # and this one
-        for path, body in (
-            (CHAT, {"messages": ASK}),
-            ("/responses", {"input": "go"}),
-            ("/diagnose", {"messages": ASK}),
-        ):
+        for path, body in ((CHAT, {"messages": ASK}), ("/responses", {"input": "go"})):
             refused = HTTP.post(url + path, json=body)
             assert refused.status_code == 429
             assert 1 <= int(refused.headers["retry-after"]) <= 60
@@ -234,11 +230,17 @@ def test_what_does_not_end_is_cut_off(again: bool) -> None:
     ):
         cut = pool.submit(HTTP.post, f"{url}{CHAT}", json={"messages": ASK})
         assert caller.started.wait(20)
+        half = socket.create_connection(("127.0.0.1", int(url.split(":")[2].split("/")[0])), timeout=20)
+        half.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        until(lambda: running.config.app.in_flight == 2)
         running.handle_exit(15, None)
         if again:
             running.handle_exit(2, None)
+        said = half.recv(4096)
         thread.join(20)
         assert not thread.is_alive()
+        half.close()
+        assert said.startswith(b"HTTP/1.1 503 ") and b'"stopping"' in said
         answer = cut.result()
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stopping")
         assert int(answer.headers["retry-after"]) > 0

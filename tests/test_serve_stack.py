@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from test_endpoint import fails, serving
+from test_endpoint import Turn, fails, hangs_up, serving
 from test_serve import ASK, Replay
 from toolfinch.caller import Decoding
 from toolfinch.callers import http
@@ -165,18 +165,41 @@ def test_a_diagnosis_over_http_and_on_the_command_line(
 
 def test_an_endpoint_that_is_gone_is_not_the_servers_own_mistake() -> None:
     """A 500 sends the operator to look in the wrong place."""
-    refusal = Refusal(EndpointGone("20 requests in a row got no answer"))
+    refusal = Refusal(
+        EndpointGone("20 requests in a row got no answer; the last: http://bob:hunter2@inside/v1")
+    )
     assert refusal.status == 502 and refusal.body["error"]["type"] == "upstream_error"
+    assert "inside" not in refusal.body["error"]["message"]
 
 
-def test_an_endpoint_that_fails_is_asked_twice_and_its_address_is_kept(
-    monkeypatch: pytest.MonkeyPatch,
+TOO_LONG = fails(400, {"error": {"message": "maximum context length is 8"}})
+OUTSIDE: list[tuple[str, Turn, int, str]] = [
+    ("a bad moment", fails(500, {"error": {"message": "no room in 10.0.0.7"}}), 502, "HTTP 500"),
+    ("a bad key", fails(401, {"error": {"message": "bad key sk-12"}}), 502, "HTTP 401"),
+    ("a refusal", fails(400, {"error": {"message": "it is filtered"}}), 502, "HTTP 400: it is filtered"),
+    ("hung up", hangs_up, 502, "the connection broke off"),
+    ("nonsense", fails(200, b"<html>10.0.0.7"), 502, "its answer cannot be read"),
+    ("too long", TOO_LONG, 413, "HTTP 400: maximum context length is 8"),
+]
+
+
+@pytest.mark.parametrize(("turn", "status", "said"), [t[1:] for t in OUTSIDE], ids=[t[0] for t in OUTSIDE])
+def test_where_an_endpoint_is_stays_inside(
+    monkeypatch: pytest.MonkeyPatch, turn: Turn, status: int, said: str
 ) -> None:
-    """Clients try again as well, so each failure would be waited for many times; where it is is nobody's business."""
+    """Its address, a password in it, or its key would reach whoever asks; and clients try again as well."""
     monkeypatch.setattr(http, "BACKOFF_S", 0.01)
-    with serving(fails(500, {"error": {"message": "no room"}})) as server:
-        with background(assemble(f"{server.url}#m", None, Stack(), lambda _: None)) as base:
-            answer = httpx.post(base + "/chat/completions", json={"messages": ASK}, timeout=60)
-        assert answer.status_code == 502 and len(server.asked) == 2
-        said = answer.json()["error"]["message"]
-        assert said == "the endpoint behind this server: HTTP 500: no room"
+    with serving(turn) as server:
+        url = server.url.replace("http://", "http://bob:hunter2@")
+        caller = assemble(f"{url}#m", None, Stack(), lambda _: None)
+        assert "hunter2" not in caller.name
+        with background(caller) as base:
+            for path, ask in (("chat/completions", {"messages": ASK}), ("responses", {"input": "go"})):
+                server.asked.clear()
+                answer = httpx.post(f"{base}/{path}", json=ask, timeout=60)
+                assert answer.status_code == status and answer.json()["error"]["message"].endswith(said)
+                assert not any(x in answer.text for x in ("hunter2", "127.0.0.1", "10.0.0.7", "sk-12"))
+                again = turn is hangs_up or said in ("HTTP 500",)
+                assert len(server.asked) == 1 + again
+            diagnosed = httpx.post(base + "/diagnose", json={"messages": ASK})
+        assert diagnosed.status_code == 400 and "127.0.0.1" not in diagnosed.text

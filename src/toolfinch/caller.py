@@ -131,6 +131,8 @@ class Reply(msgspec.Struct, frozen=True):
     """What looked like a call and could not be read; never empty where a call was malformed."""
     error: str = ""
     """Set only where `stop` is `error` or `context`."""
+    outside: str = ""
+    """The same without the endpoint's address, for a server's clients; empty where it has none."""
     signals: Signals | None = None
     """Only from engines on this machine."""
     p_right: float | None = None

@@ -50,16 +50,35 @@ _SHOWN = 300  # characters of an endpoint's own words
 Trouble = Literal["unreachable", "broken_off", "time", "status", "unreadable"]
 
 
+_OUTSIDE: dict[Trouble, str] = {
+    "unreachable": "cannot connect",
+    "broken_off": "the connection broke off",
+    "time": "no whole answer in time",
+    "unreadable": "its answer cannot be read",
+}
+
+
 class NoAnswer(ToolfinchError):
     """One request that got no answer; the message is one line that begins with the URL."""
 
-    def __init__(self, message: str, trouble: Trouble, status: int = 0, wait_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, trouble: Trouble, status: int = 0, wait_s: float | None = None, words: str = ""
+    ) -> None:
         super().__init__(" ".join(message.split()))
         self.trouble = trouble
         self.status = status
         """Of the HTTP answer; 0 where there was none."""
+        self._words = " ".join(words.split())
         self.wait_s = wait_s
         """What the endpoint asked for with Retry-After."""
+
+    @property
+    def outside(self) -> str:
+        """What went wrong, for somebody who is not to know where the endpoint is or which key it was given."""
+        if self.trouble != "status":
+            return _OUTSIDE[self.trouble]
+        about_the_request = self.status in (400, 404, 409, 413, 422)
+        return f"HTTP {self.status}" + (f": {self._words}" if self._words and about_the_request else "")
 
     @property
     def passing(self) -> bool:
@@ -92,6 +111,7 @@ class Endpoint:
             raise UsageError(f"{base_url}: not a URL ({error})") from error
         authorization = f"Bearer {api_key}"
         if url.user is not None:
+            self.url = str(url.with_user(None)).rstrip("/")  # it is printed
             secret = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
             authorization = f"Basic {secret}"
         self._at = functools.cache(url.with_user(None).joinpath)
@@ -158,7 +178,7 @@ class Endpoint:
             return content
         said = _words(content) or answer.reason
         wait = _retry_after(answer.headers.get("Retry-After", ""))
-        raise NoAnswer(f"{url}: HTTP {answer.status}: {said}", "status", answer.status, wait)
+        raise NoAnswer(f"{url}: HTTP {answer.status}: {said}", "status", answer.status, wait, said or "")
 
 
 async def _whole(answer: ClientResponse, url: str) -> bytes:

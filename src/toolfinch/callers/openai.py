@@ -60,7 +60,7 @@ class OpenAICaller:
         self._dialect = reads(dialect)
         key = os.environ.get(API_KEY, "none") if api_key is None else api_key
         self._endpoint = Endpoint(base_url, key, timeout_s=timeout_s, retries=retries)
-        self._base_url = base_url
+        self._base_url = self._endpoint.url
         self._model = model
         self._lock = threading.Lock()
         self._failures = 0  # in a row
@@ -106,7 +106,7 @@ class OpenAICaller:
         except NoAnswer as error:
             self._count(error)
             stop: Stop = "context" if _TOO_LONG.search(str(error)) else "error"
-            reply = Reply(Message("assistant"), stop=stop, error=str(error))
+            reply = Reply(Message("assistant"), stop=stop, error=str(error), outside=error.outside)
         return msgspec.structs.replace(reply, timings=Timings(total_s=time.perf_counter() - began))
 
     async def _tried(self, request: Mapping[str, Any]) -> bytes | NoAnswer:

@@ -180,13 +180,17 @@ def _json(vocabulary: LLTokenizer, encoded: bytes) -> LLMatcher:
 
 
 def _matcher(vocabulary: LLTokenizer, lark: str) -> LLMatcher:
-    from llguidance import LLMatcher
+    from llguidance import LLMatcher, LLParserLimits
 
-    return LLMatcher(vocabulary, LLMatcher.grammar_from_lark(lark), log_level=0)
+    # A choice among more tools, or more properties, than 2,000 would end a reply where it is written.
+    limits = LLParserLimits(max_items_in_row=20_000, initial_lexer_fuel=20_000_000)
+    return LLMatcher(vocabulary, LLMatcher.grammar_from_lark(lark), log_level=0, limits=limits)
 
 
 def _reason(matcher: LLMatcher) -> str:
-    """What went wrong, in one line, without the grammar and the state that llguidance prints with it."""
+    """What went wrong, in one line, without the grammar, the state and the stack that llguidance prints with it."""
     said = _EXCERPT.split(matcher.get_error())[0]
+    if "grammar.symbols.len()" in said:  # it panics there
+        return "the grammar has too many parts"
     words = said.rpartition("failed to compile JSON schema: ")[2].split()
     return " ".join(word for word in words if word.strip("^"))

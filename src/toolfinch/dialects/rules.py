@@ -31,6 +31,8 @@ _PLAIN = (
     "minLength", "maxLength", "pattern", "minItems", "maxItems", "required",
 )  # fmt: skip
 _BRANCHES = ("anyOf", "oneOf", "allOf")
+_FEW, _SHORT = 16, 80
+"""Optional properties that stand behind one another, and characters of one that is written where it is used."""
 _OBJECT = {"type", "properties", "required", "additionalProperties"}
 _MAPS = ("properties", "patternProperties")
 _ONE = ("items", "additionalProperties")
@@ -38,7 +40,7 @@ _ONE = ("items", "additionalProperties")
 
 def literal(text: str) -> str:
     """Exactly this text."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def either(options: Sequence[str]) -> str:
@@ -94,18 +96,42 @@ def keys(rule: str, items: Mapping[str, str], required: Sequence[str]) -> tuple[
 
     None, where one item is always there: before and behind it, a comma belongs to what is optional.
     """
-    names = list(items)
-    lead = next((i for i, key in enumerate(names) if key in required), None)
+    lead = next((i for i, key in enumerate(items) if key in required), None)
     if lead is None:
-        rest = [*(f" {rule}_{i}" for i in range(1, len(names))), ""]  # what may follow each
-        firsts = [item + more for item, more in zip(items.values(), rest, strict=True)]
-        chain = [f'{rule}_{i}: (", " {items[names[i]]})?{rest[i]}' for i in range(1, len(names))]
-        return either(firsts), chain
+        return _some(rule, list(items.values()))
     parts = []
     for i, (key, item) in enumerate(items.items()):
         part = item if i == lead else f'", " {item}' if i > lead else f'{item} ", "'
         parts.append(part if key in required else f"({part})?")
     return " ".join(parts), []
+
+
+def _some(rule: str, items: Sequence[str]) -> tuple[str, list[str]]:
+    """At least one of items that may all be left out.
+
+    A few stand behind one another. Of more it is some of one half and any of the other, or some of the other: llguidance goes
+    as deep as rules do, and its stack ends.
+    """
+    lines: list[str] = []
+    names = list(items)
+    for i, item in enumerate(items):
+        if len(item) > _SHORT:  # it is written twice
+            names[i] = f"{rule}_{i}"
+            lines.append(f"{names[i]}: {item}")
+
+    def halves(start: int, end: int) -> tuple[str, str]:
+        """Of these items: some, and any."""
+        if end - start > _FEW:
+            middle, both = (start + end) // 2, f"{rule}_any{start}_{end}"
+            (some, any_), (other, any_other) = halves(start, middle), halves(middle, end)
+            lines.append(f"{both}: {any_} {any_other}")
+            return f"({some} {any_other} | {other})", both
+        after = [*(f" {rule}_from{i}" for i in range(start + 1, end)), ""]
+        lines.extend(f'{rule}_from{i}: (", " {names[i]})?{more}' for i, more in enumerate(after, start))
+        first = either([name + more for name, more in zip(names[start:end], after, strict=True)])
+        return first, f"{rule}_from{start}"
+
+    return halves(0, len(names))[0], lines
 
 
 def held(schema: Any, *, top: bool = True, branch: bool = False) -> Any:

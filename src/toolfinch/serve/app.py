@@ -8,9 +8,11 @@ stream too. What is left out: TLS (put a proxy in front).
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from toolfinch.caller import Delta, Reply, ToolCaller
 from toolfinch.errors import MissingDependency, UsageError
 from toolfinch.serve import body, responses, wire
 from toolfinch.serve.answer import completion_json, extra_json, total
-from toolfinch.serve.diagnosis import diagnose
+from toolfinch.serve.diagnosis import diagnose, model_of
 from toolfinch.serve.front import Front
 from toolfinch.serve.keys import Keys
 from toolfinch.serve.limits import Limits
@@ -129,17 +131,18 @@ def create(
 
     async def diagnosed(request: Request) -> Response:
         came = Came.now(limits)
+        model_of(caller)  # before a turn is waited for
         wanted = await service.admitted(
             wire.read_request(await body.read(request, limits), limits, behind=service.behind)
         )
 
-        async def found() -> Any:
-            async with service.turns.taken():
-                return await asyncio.to_thread(
-                    diagnose, caller, wanted.messages, wanted.tools, wanted.decoding
-                )
-
-        return answer(await body.unless_gone(request, service.turns.before(came.deadline, found())))
+        gone = threading.Event()
+        job = partial(diagnose, caller, wanted.messages, wanted.tools, wanted.decoding, gone.is_set)
+        try:
+            found = service.turns.before(came.deadline, service.turns.result(job))
+            return answer(await body.unless_gone(request, found))
+        finally:
+            gone.set()
 
     async def page(request: Request) -> Response:
         from starlette.responses import Response

@@ -40,7 +40,7 @@ LONGEST_ID = 40
 """Characters; OpenAI refuses longer ids."""
 REMEMBERED = 4096
 RETRIES = 1
-"""Of a request to an endpoint, for a connection that was lost: who waits behind the server tries again as well."""
+"""Of a request to an endpoint, for one that was lost or came at a bad moment: the server's clients try again as well."""
 
 
 def gated(small: ToolCaller, model: str, *, format: str = "", escalate_to: str = "") -> Gated:

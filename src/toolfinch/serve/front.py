@@ -19,7 +19,8 @@ from toolfinch.serve.body import Gone
 from toolfinch.serve.keys import Keys
 from toolfinch.serve.log import failure, request_id
 from toolfinch.serve.metrics import Metrics
-from toolfinch.serve.refusal import Busy, Refusal, RequestError
+from toolfinch.serve.refusal import Refusal, RequestError
+from toolfinch.serve.turns import stopping
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -84,6 +85,8 @@ class Front:
             if not self.draining:
                 raise
             # Cut off at the end: the web server would print where, for each request.
+            if not status:
+                await _answer(Refusal(stopping()), answer)
         except Exception as error:  # noqa: BLE001  (it would end in the web server's log, words and all)
             refusal = Refusal(error)
             if refusal.status >= 500:
@@ -104,7 +107,7 @@ class Front:
             # A page that somebody has open could make the model work, if not read what it says.
             raise RequestError("pages from elsewhere are refused", status=403, code="other_origin")
         if self.draining and scope["method"] == "POST":
-            raise Busy("the server is about to stop", status=503, retry_after_s=5, code="stopping")
+            raise stopping()
 
 
 async def _answer(refusal: Refusal, send: Send) -> None:

@@ -6,7 +6,6 @@ was passed, stand in the message for people and in `counts` for programs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +13,6 @@ from toolfinch.decode.engine import ContextError
 from toolfinch.errors import EndpointGone, ToolfinchError, UsageError
 
 TOO_LONG = "context_length_exceeded"
-_ADDRESS = re.compile(r"https?://\S+: ")
-"""Of an endpoint behind the server, which is nobody's business; the log has it."""
 
 
 class RequestError(UsageError):
@@ -52,7 +49,11 @@ class TimeLimit(ToolfinchError):
 
 
 class UpstreamError(ToolfinchError):
-    """The endpoint that the server passes requests on to gave no reply: 502."""
+    """The endpoint that the server passes requests on to gave no reply: 502; its address is for the log alone."""
+
+    def __init__(self, message: str, outside: str) -> None:
+        super().__init__(message)
+        self.outside = outside
 
 
 class Refusal:
@@ -93,7 +94,8 @@ class Refusal:
                 self.body = error_json(str(error), "server_error", code="timeout")
             case UpstreamError() | EndpointGone():  # the next request asks again
                 self.status = 502
-                said = _ADDRESS.sub("the endpoint behind this server: ", str(error))
+                gone = "the endpoint behind this server has not answered for many requests"
+                said = error.outside if isinstance(error, UpstreamError) else gone
                 self.body = error_json(said, "upstream_error")
             case ToolfinchError():
                 self.body = error_json(str(error), "server_error")

@@ -133,11 +133,13 @@ class Service:
 def _check(reply: Reply, wanted: wire.Request) -> None:
     """Raises for a reply that is none."""
     if reply.stop == "context":  # of an endpoint; an engine on this machine raises it
-        raise RequestError(f"messages: {reply.error}", status=413, code=TOO_LONG)
+        raise RequestError(f"messages: {reply.outside or reply.error}", status=413, code=TOO_LONG)
     if reply.stop == "error":
-        raise UpstreamError(reply.error)
+        said = f"the endpoint behind this server: {reply.outside}" if reply.outside else reply.error
+        raise UpstreamError(reply.error, said)
     if wire.misfit(wanted, reply):
-        raise UpstreamError("response_format: the answer is not of the schema")
+        what = "response_format: the answer is not of the schema"
+        raise UpstreamError(what, what)
 
 
 def unknown_model(asked: str, served: str) -> RequestError:

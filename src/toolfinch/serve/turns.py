@@ -41,8 +41,8 @@ class Turns:
         self._threads = 0
         self._idle = 0
         self._job_s = 1.0  # of late
-        self._over: Busy | None = None
-        self._ends: set[Callable[[Busy], None]] = set()
+        self._over = False
+        self._ends: set[Callable[[], object]] = set()
         weakref.finalize(self, _dismiss, self._jobs, parallel)
 
     def _turn_s(self) -> int:
@@ -51,14 +51,16 @@ class Turns:
         return max(1, min(seconds, LONGEST_S))
 
     def cut(self) -> None:
-        """The server ends: all work under way is told, with what its client is told."""
-        self._over = Busy("the server is stopping", status=503, retry_after_s=5, code="stopping")
+        """The server ends: all work under way is told, and none begins."""
+        self._over = True
         for end in list(self._ends):
-            end(self._over)
+            end()
 
     @contextlib.contextmanager
-    def ending_with(self, end: Callable[[Busy], None]) -> Iterator[None]:
-        """Inside, `end` is called if the server ends."""
+    def ending_with(self, end: Callable[[], object]) -> Iterator[None]:
+        """Inside, `end` is called if the server ends. Raises Busy if it has."""
+        if self._over:
+            raise stopping()
         self._ends.add(end)
         try:
             yield
@@ -68,14 +70,21 @@ class Turns:
     async def before(self, deadline: float, work: Coroutine[Any, Any, T]) -> T:
         """What the work comes to. Raises TimeLimit at the deadline, by the event loop's clock; Busy if the server ends."""
         loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            if not limit.expired():
+                limit.reschedule(loop.time())
+
         try:
             async with asyncio.timeout_at(deadline) as limit:
-                with self.ending_with(lambda _: limit.reschedule(loop.time())):
+                with self.ending_with(end):
                     return await work
         except TimeoutError as error:
             if limit.expired():
-                raise self._over or TimeLimit("the reply was not done in time") from error
+                raise stopping() if self._over else TimeLimit("it was not done in time") from error
             raise
+        finally:
+            work.close()  # where it was not even begun
 
     @asynccontextmanager
     async def taken(self, *, always: bool = False) -> AsyncIterator[None]:
@@ -86,7 +95,30 @@ class Turns:
         finally:
             self._give_back(began)
 
+    async def result(self, job: Callable[[], T]) -> T:
+        """What a job in a thread comes to. It has its turn until the thread is done with it, even if nobody waits."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def settle(value: T | None, error: Exception | None) -> None:
+            if not future.done():
+                future.set_result(value) if error is None else future.set_exception(error)  # type: ignore[arg-type]
+
+        def run() -> None:
+            value, error = None, None
+            try:
+                value = job()
+            except Exception as raised:  # noqa: BLE001  (raised again where the request is)
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, value, error)
+
+        await self.start(run)
+        return await future
+
     async def _take(self, always: bool) -> float:
+        if self._over:
+            raise stopping()
         if self._free.locked() and self.waiting >= self._line and not always:
             raise Busy(
                 f"{self.waiting} requests wait already, and {self._line} may",
@@ -132,6 +164,10 @@ class Turns:
             # A daemon: a caller that hangs on the network must not keep the process from ending.
             name = f"toolfinch-reply-{self._threads}"
             threading.Thread(target=_work, args=(self._jobs,), daemon=True, name=name).start()
+
+
+def stopping() -> Busy:
+    return Busy("the server is stopping", status=503, retry_after_s=5, code="stopping")
 
 
 _Jobs = queue.SimpleQueue[Callable[[], None] | None]

@@ -20,7 +20,7 @@ from toolfinch.errors import ToolfinchError
 from toolfinch.message import Message, ToolCall
 from toolfinch.serve.answer import new_id
 from toolfinch.serve.refusal import TimeLimit
-from toolfinch.serve.turns import Turns
+from toolfinch.serve.turns import Turns, stopping
 from toolfinch.serve.wire import Request
 from toolfinch.tool import Tool
 
@@ -60,13 +60,13 @@ async def work(
     loop = asyncio.get_running_loop()
     queue: _Queue = asyncio.Queue()
     stopped = threading.Event()
-    limit = loop.call_at(deadline, queue.put_nowait, (0, TimeLimit("the reply was not done in time")))
+    limit = loop.call_at(deadline, queue.put_nowait, (0, TimeLimit("it was not done in time")))
     starts = [
         loop.create_task(_start(caller, request, index, turns, queue, stopped)) for index in range(request.n)
     ]
     left = request.n
     try:
-        with turns.ending_with(lambda over: queue.put_nowait((0, over))):
+        with turns.ending_with(lambda: queue.put_nowait((0, stopping()))):
             while left:
                 index, item = await queue.get()
                 if isinstance(item, Exception):
