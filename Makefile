@@ -10,7 +10,7 @@ demo: $(VENV)/.demo
 	$(BIN)/toolfinch demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
