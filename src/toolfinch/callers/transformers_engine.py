@@ -9,6 +9,7 @@ are not merged, and more than one device are left out.
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -73,6 +74,9 @@ class TransformersEngine:
             missing = sorted(info["missing_keys"])
             raise UsageError(f"{folder}: {len(missing)} of the model's weights are missing: {missing[0]} ...")
         self._model.to(self._device).eval()
+        # Renamed in transformers 5.24, which says so with every reply.
+        takes = inspect.signature(self._model.forward).parameters
+        self._cache = "cache" if "cache" in takes else "past_key_values"
 
         config = self._model.config.get_text_config()
         self._context = int(config.max_position_embeddings)
@@ -146,11 +150,11 @@ class TransformersEngine:
         with self._threads(), self._torch.inference_mode():
             out = self._model(
                 input_ids=self._torch.tensor([list(part.ids)], device=self._device),
-                past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
+                **{self._cache: cache},
             )
-        self._caches[part.slot] = out.past_key_values
+        self._caches[part.slot] = out[self._cache]
         if not part.wants_logits:
             return None
         # The embedding is often padded past the vocabulary; those rows are no tokens.
