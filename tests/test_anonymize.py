@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from growth import assert_grows_with_it
+from growth import TIMES, assert_grows_with_it
 from toolfinch.data.anonymize import anonymize, walk
 from toolfinch.data.anonymize.anonymize import Anonymizer, known, look, stage
 from toolfinch.data.anonymize.entity import Entity, merge
@@ -483,6 +483,6 @@ def test_a_megabyte_takes_time_that_grows_with_it(change: Anonymizer) -> None:
         "\\" * 400_000,
         "://" * 100_000,
     ):
-        part = text[: len(text) // 8]
+        part = text[: len(text) // TIMES]
         for what in (change.replacer.text, lambda t: look(Conversation("c", (), (user(t),)))):
             assert_grows_with_it(lambda w=what, p=part: w(p), lambda w=what, t=text: w(t), text[:12])  # type: ignore[misc]

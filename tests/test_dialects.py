@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from growth import assert_grows_with_it
+from growth import TIMES, assert_grows_with_it
 from toolfinch import dialects
 from toolfinch.caller import Delta
 from toolfinch.dialects import chat_template
@@ -306,7 +306,7 @@ def test_hostile_text_is_read_quickly(dialect: Dialect, value: str) -> None:
     ):
         part, whole = (
             f"{before}{v}}}}}\n</parameter>\n</function>\n</tool_call>"
-            for v in (value[: len(value) // 8], value)
+            for v in (value[: len(value) // TIMES], value)
         )
         assert_grows_with_it(lambda p=part: dialect.parse(p, []), lambda w=whole: dialect.parse(w, []))  # type: ignore[misc]
         dialect.parse(whole[: len(whole) // 2], [])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from growth import assert_grows_with_it
+from growth import TIMES, assert_grows_with_it
 from toolfinch.caller import Reply
 from toolfinch.dialects import DIALECTS
 from toolfinch.errors import DataError
@@ -280,10 +280,10 @@ def assert_scored(blob: str) -> None:
 @pytest.mark.parametrize("name", BLOBS)
 def test_long_texts_take_no_longer_than_they_are(name: str) -> None:
     """One quadratic pattern, and a model that repeats itself stops the evaluation for an hour."""
-    short = BLOBS[name] * (12_500 // len(BLOBS[name]))
-    for part, whole in zip(in_every_place(short), in_every_place(short * 8), strict=True):
+    short = BLOBS[name] * (6_250 // len(BLOBS[name]))
+    for part, whole in zip(in_every_place(short), in_every_place(short * TIMES), strict=True):
         assert_grows_with_it(lambda p=part: score(*p), lambda w=whole: score(*w))  # type: ignore[misc]
-    assert_scored(short * 8)
+    assert_scored(short * TIMES)
 
 
 @pytest.mark.slow
@@ -316,7 +316,7 @@ def test_many_calls() -> None:
     assert found.failure is not None and found.failure.kind == "stray_call"
     assert not score(case(x), made(*distinct, *distinct)).exact
     assert_grows_with_it(
-        lambda: score(case(x), made(*distinct[::8])), lambda: score(case(x), made(*distinct))
+        lambda: score(case(x), made(*distinct[::TIMES])), lambda: score(case(x), made(*distinct))
     )
 
 
@@ -332,7 +332,7 @@ def test_many_values() -> None:
         made(text=", ".join(str(i + 0.5) for i in written)),
     ):
         assert not score(case(x, messages=prompt), reply).exact
-    few = made(ToolCall("any", {"a": written[::8]}))
+    few = made(ToolCall("any", {"a": written[::TIMES]}))
     many = made(ToolCall("any", {"a": written}))
     assert_grows_with_it(
         lambda: score(case(x, messages=prompt), few), lambda: score(case(x, messages=prompt), many)
