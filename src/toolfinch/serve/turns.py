@@ -16,6 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -97,24 +98,18 @@ class Turns:
 
     async def result(self, job: Callable[[], T]) -> T:
         """What a job in a thread comes to. It has its turn until the thread is done with it, even if nobody waits."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def settle(value: T | None, error: Exception | None) -> None:
-            if not future.done():
-                future.set_result(value) if error is None else future.set_exception(error)  # type: ignore[arg-type]
+        done: Future[T] = Future()
 
         def run() -> None:
-            value, error = None, None
+            if not done.set_running_or_notify_cancel():
+                return
             try:
-                value = job()
-            except Exception as raised:  # noqa: BLE001  (raised again where the request is)
-                error = raised
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, value, error)
+                done.set_result(job())
+            except Exception as error:  # noqa: BLE001  (raised again where the request is)
+                done.set_exception(error)
 
         await self.start(run)
-        return await future
+        return await asyncio.wrap_future(done)
 
     async def _take(self, always: bool) -> float:
         if self._over:
